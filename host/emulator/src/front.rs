@@ -1,0 +1,139 @@
+//! The way of a call: read it, strike it with a fault, route it, answer it.
+//!
+//! Everything that may wait happens before the lock is taken; the rest runs under it at once. Every
+//! answer carries `X-Caspio-Request-ID`, and an error body repeats it. The address is bounded to
+//! 2,047 characters, a body to 32 MiB. Administration routes are for loopback clients.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::body::{Body as AxumBody, to_bytes};
+use axum::extract::{ConnectInfo, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use serde_json::json;
+
+use crate::account::Shared;
+use crate::connection::Peer;
+use crate::error::ApiError;
+use crate::faults::{self, Action};
+use crate::http::{Body, Reply, Request};
+use crate::{admin, auth, rest};
+
+const LONGEST_URI: usize = 2047;
+const LARGEST_BODY: usize = 32 * 1024 * 1024;
+
+/// Handles every call.
+pub async fn handle(
+    State(shared): State<Arc<Shared>>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    request: axum::extract::Request,
+) -> Response<AxumBody> {
+    if shared.is_closed() {
+        return cut(&peer);
+    }
+    let id = shared.lock().env.uuid().to_string();
+    let request = match read(request).await {
+        Ok(request) => request,
+        Err(error) => return respond(Err(error), &id, ""),
+    };
+    let resource = format!("{}{}", request.origin, request.path);
+    if request.segments.first().is_some_and(|first| first == "emulator") {
+        let result = administer(&shared, &peer, &request);
+        return respond(result, &id, &resource);
+    }
+    let fault = shared.lock().faults.strike(&request.method, &request.path);
+    if fault == Some(Action::DropBefore) {
+        shared.lock().requests.note(&request, None);
+        return cut(&peer);
+    }
+    if let Some(Action::Delay { millis }) = &fault {
+        tokio::time::sleep(Duration::from_millis(*millis)).await;
+    }
+    let mut account = shared.lock();
+    let result = match fault.as_ref().and_then(faults::answer) {
+        Some(answer) => answer,
+        None if request.path.len() + request.origin.len() + request.query_text.len() > LONGEST_URI => {
+            Err(ApiError::new(414, "UriTooLong", "The request URI is longer than 2047 characters. Shorten it."))
+        }
+        None if request.path.eq_ignore_ascii_case("/oauth/token") => Ok(auth::token(&mut account, &request)),
+        None => rest::handle(&shared, &mut account, &request, Instant::now()),
+    };
+    let dropped = fault == Some(Action::DropAfter);
+    let status = match &result {
+        Ok(reply) => reply.status,
+        Err(error) => error.status,
+    };
+    account.requests.note(&request, (!dropped).then_some(status));
+    drop(account);
+    if dropped {
+        return cut(&peer);
+    }
+    respond(result, &id, &resource)
+}
+
+fn administer(shared: &Arc<Shared>, peer: &Peer, request: &Request) -> Result<Reply, ApiError> {
+    let mut account = shared.lock();
+    if !peer.address.ip().to_canonical().is_loopback() && !account.settings.admin_from_anywhere {
+        return Err(ApiError::forbidden("Administration is for clients on this machine. Call from loopback."));
+    }
+    admin::handle(shared, &mut account, request)
+}
+
+async fn read(request: axum::extract::Request) -> Result<Request, ApiError> {
+    let (parts, body) = request.into_parts();
+    let body = to_bytes(body, LARGEST_BODY)
+        .await
+        .map_err(|_| ApiError::new(413, "PayloadTooLarge", "The body is too large or broken off. Send less."))?;
+    let text = |name: HeaderName| {
+        parts.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok()).map(str::to_owned)
+    };
+    let path = parts.uri.path().to_owned();
+    let query_text = parts.uri.query().unwrap_or("").to_owned();
+    Ok(Request {
+        method: parts.method.as_str().to_owned(),
+        segments: Request::segments_of(&path),
+        query: Request::pairs_of(&query_text),
+        authorization: text(header::AUTHORIZATION),
+        content_type: text(header::CONTENT_TYPE),
+        origin: format!("http://{}", text(header::HOST).unwrap_or_default()),
+        path,
+        query_text,
+        body,
+    })
+}
+
+/// Closes the connection; the answer that is returned never leaves.
+fn cut(peer: &Peer) -> Response<AxumBody> {
+    peer.cut();
+    Response::new(AxumBody::empty())
+}
+
+fn respond(result: Result<Reply, ApiError>, id: &str, resource: &str) -> Response<AxumBody> {
+    let reply = result.unwrap_or_else(|error| {
+        Reply::json(
+            error.status,
+            json!({"Code": error.code, "Message": error.message, "Resource": resource, "RequestId": id}),
+        )
+    });
+    let (kind, body) = match reply.body {
+        Some(Body::Json(json)) => (Some("application/json; charset=utf-8"), AxumBody::from(json.to_string())),
+        Some(Body::Text(text)) => (Some("text/plain; charset=utf-8"), AxumBody::from(text)),
+        None => (None, AxumBody::empty()),
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers: &mut HeaderMap = response.headers_mut();
+    let mut put = |name: &'static str, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    };
+    put("x-caspio-request-id", id);
+    if let Some(kind) = kind {
+        put("content-type", kind);
+    }
+    for (name, value) in &reply.headers {
+        put(name, value);
+    }
+    response
+}

@@ -1,0 +1,189 @@
+//! The clients of this process, one a connection.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use crate::model::{ConnectionId, TenantId};
+use crate::secrets::Secret;
+use crate::store::CallCount;
+
+use super::bucket::Bucket;
+use super::counts::Counts;
+use super::error::ErrorKind;
+use super::token::TokenCache;
+use super::{BaseUrl, CaspioError, ClientSettings};
+
+/// What a connection is opened with.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// The connection.
+    pub connection: ConnectionId,
+    /// Its name, for texts.
+    pub name: String,
+    /// Where the account answers.
+    pub base: BaseUrl,
+    /// Client ID of the Web services profile.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: Secret,
+}
+
+impl Credentials {
+    fn same(&self, other: &Self) -> bool {
+        self.tenant == other.tenant
+            && self.name == other.name
+            && self.base == other.base
+            && self.client_id == other.client_id
+            && self.client_secret.expose() == other.client_secret.expose()
+    }
+}
+
+/// What all clients share.
+pub(super) struct Shared {
+    http: reqwest::Client,
+    /// For servers on this machine, which no proxy reaches.
+    here: reqwest::Client,
+    pub(super) settings: ClientSettings,
+    pub(super) counts: Counts,
+}
+
+/// Makes clients and keeps them. One a process.
+pub struct CaspioClients {
+    shared: Arc<Shared>,
+    clients: RwLock<HashMap<ConnectionId, Arc<Caspio>>>,
+    buckets: Mutex<HashMap<String, Arc<Bucket>>>,
+}
+
+/// The client of one connection.
+pub struct Caspio {
+    pub(super) credentials: Credentials,
+    pub(super) shared: Arc<Shared>,
+    pub(super) bucket: Arc<Bucket>,
+    pub(super) token: TokenCache,
+}
+
+impl CaspioClients {
+    /// Clients with these settings, none yet.
+    ///
+    /// # Errors
+    /// When the HTTP client can't be set up.
+    pub fn new(settings: ClientSettings) -> Result<Self, CaspioError> {
+        let setup = |_| CaspioError::from(ErrorKind::Setup);
+        let builder = || {
+            reqwest::Client::builder()
+                .connect_timeout(Duration::from_secs(settings.connect_timeout_seconds.max(1)))
+                .timeout(Duration::from_secs(settings.request_timeout_seconds.max(1)))
+                .pool_idle_timeout(Duration::from_secs(settings.idle_connection_seconds))
+                // A redirect would carry token and values to another place.
+                .redirect(reqwest::redirect::Policy::none())
+                .user_agent(concat!("caspian/", env!("CARGO_PKG_VERSION")))
+        };
+        let http = builder().build().map_err(setup)?;
+        let here = builder().no_proxy().build().map_err(setup)?;
+        let shared = Arc::new(Shared { http, here, settings, counts: Counts::default() });
+        Ok(Self { shared, clients: RwLock::default(), buckets: Mutex::default() })
+    }
+
+    /// The client of a connection: the one there is, or a new one when there is none or its
+    /// credentials changed.
+    pub fn connect(&self, credentials: Credentials) -> Arc<Caspio> {
+        let bucket = self.bucket(credentials.base.host());
+        let mut clients = self.clients.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = clients.get(&credentials.connection)
+            && known.credentials.same(&credentials)
+        {
+            return known.clone();
+        }
+        let id = credentials.connection;
+        let client = Arc::new(Caspio {
+            credentials,
+            shared: self.shared.clone(),
+            bucket,
+            token: TokenCache::default(),
+        });
+        clients.insert(id, client.clone());
+        client
+    }
+
+    /// The client of a connection, when it was made before.
+    #[must_use]
+    pub fn get(&self, connection: ConnectionId) -> Option<Arc<Caspio>> {
+        self.clients.read().unwrap_or_else(PoisonError::into_inner).get(&connection).cloned()
+    }
+
+    /// Forgets a connection: it was removed, or its credentials change. Calls under way go on.
+    pub fn forget(&self, connection: ConnectionId) {
+        self.clients.write().unwrap_or_else(PoisonError::into_inner).remove(&connection);
+    }
+
+    /// Connections whose host takes no more calls now: Caspio said so, or the queue before its rate limit is long.
+    #[must_use]
+    pub fn without_budget(&self) -> Vec<ConnectionId> {
+        self.waits().map(|(id, _)| id).collect()
+    }
+
+    /// How long until the first of [`without_budget`](Self::without_budget) has budget again; none when all have it.
+    #[must_use]
+    pub fn next_budget(&self) -> Option<Duration> {
+        self.waits().map(|(_, wait)| wait).min()
+    }
+
+    fn waits(&self) -> impl Iterator<Item = (ConnectionId, Duration)> {
+        let now = Instant::now();
+        let clients = self.clients.read().unwrap_or_else(PoisonError::into_inner);
+        let waits: Vec<_> =
+            clients.iter().filter_map(|(id, c)| Some((*id, c.bucket.without_budget(now)?))).collect();
+        waits.into_iter()
+    }
+
+    /// Counters of the calls sent since the last time; they start from zero again.
+    #[must_use]
+    pub fn take_counts(&self) -> Vec<CallCount> {
+        self.shared.counts.take()
+    }
+
+    /// Takes counters back that could not be stored.
+    pub fn put_back(&self, counts: Vec<CallCount>) {
+        self.shared.counts.put_back(counts);
+    }
+
+    fn bucket(&self, host: &str) -> Arc<Bucket> {
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Arc::new(Bucket::new(&self.shared.settings));
+        buckets.entry(host.to_owned()).or_insert_with(new).clone()
+    }
+}
+
+impl Caspio {
+    /// The connection.
+    #[must_use]
+    pub fn connection(&self) -> ConnectionId {
+        self.credentials.connection
+    }
+
+    pub(super) fn http(&self) -> &reqwest::Client {
+        if self.credentials.base.is_here() { &self.shared.here } else { &self.shared.http }
+    }
+
+    /// The connection's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.credentials.name
+    }
+}
+
+impl fmt::Debug for CaspioClients {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CaspioClients").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Caspio {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Caspio").field("connection", &self.credentials.connection).finish_non_exhaustive()
+    }
+}

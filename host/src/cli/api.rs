@@ -1,0 +1,107 @@
+//! Calls of a running host's control API.
+
+use reqwest::{Method, RequestBuilder, StatusCode, Url};
+use serde_json::Value;
+
+use super::HostArgs;
+use super::error::CliError;
+use crate::server::ErrorEnvelope;
+
+/// A host that commands talk to.
+pub(super) struct Api {
+    client: reqwest::Client,
+    base: Url,
+    token: String,
+    tenant: String,
+}
+
+impl Api {
+    pub(super) fn new(args: &HostArgs) -> Result<Self, CliError> {
+        let base = args.host.trim().trim_end_matches('/');
+        let base = Url::parse(&format!("{base}/api/v1/"))
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+            .ok_or_else(|| CliError::usage("--host is no URL; give e.g. http://127.0.0.1:8080"))?;
+        let token = args.token.as_deref().map(str::trim).filter(|t| !t.is_empty()).ok_or_else(|| {
+            CliError::usage("there is no token; give --token or CASPIAN_TOKEN (it is in DATA/admin.token)")
+        })?;
+        let client = reqwest::Client::builder()
+            .connect_timeout(std::time::Duration::from_secs(10))
+            .build()
+            .map_err(|e| CliError::failed(format!("the HTTP client can't be made ({e})")))?;
+        Ok(Self { client, base, token: token.to_owned(), tenant: args.tenant.clone() })
+    }
+
+    fn request(&self, method: Method, path: &str) -> Result<RequestBuilder, CliError> {
+        let url =
+            self.base.join(path).map_err(|_| CliError::usage("a name holds what no URL can; correct it"))?;
+        Ok(self
+            .client
+            .request(method, url)
+            .bearer_auth(&self.token)
+            .header(crate::server::TENANT_HEADER, &self.tenant))
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<reqwest::Response, CliError> {
+        request.send().await.map_err(|e| {
+            let why = if e.is_timeout() {
+                "it does not answer"
+            } else {
+                "nothing listens there, or the connection broke"
+            };
+            CliError::unreachable(format!(
+                "the host {} can't be reached ({why}); start it with `caspian serve`, or give --host",
+                self.base.origin().ascii_serialization()
+            ))
+        })
+    }
+
+    async fn answer(&self, request: RequestBuilder) -> Result<Value, CliError> {
+        let response = self.send(request).await?;
+        let status = response.status();
+        let body = response.bytes().await.map_err(|_| {
+            CliError::unreachable("the host broke off its answer; look at its log, and see what was done")
+        })?;
+        if status.is_success() {
+            if body.is_empty() {
+                return Ok(Value::Null);
+            }
+            return serde_json::from_slice(&body).map_err(|_| {
+                CliError::failed("the host's answer is not JSON; is --host the URL of a caspian?")
+            });
+        }
+        Err(match serde_json::from_slice::<ErrorEnvelope>(&body) {
+            Ok(envelope) => CliError::refused(envelope.error.message, envelope.error.next),
+            Err(_) => {
+                CliError::failed(format!("the host answered {status}; is --host the URL of a caspian?"))
+            }
+        })
+    }
+
+    /// GET with query parameters.
+    pub(super) async fn get(&self, path: &str, query: &[(&str, String)]) -> Result<Value, CliError> {
+        let request = self.request(Method::GET, path)?.query(query);
+        self.answer(request).await
+    }
+
+    /// POST of JSON.
+    pub(super) async fn post(&self, path: &str, body: &Value) -> Result<Value, CliError> {
+        let request = self.request(Method::POST, path)?.json(body);
+        self.answer(request).await
+    }
+
+    /// Uploads bytes unless the host has them.
+    pub(super) async fn put_once(&self, path: &str, bytes: Vec<u8>) -> Result<(), CliError> {
+        let there = self.send(self.request(Method::GET, path)?).await?;
+        if there.status() == StatusCode::NO_CONTENT {
+            return Ok(());
+        }
+        let request = self.request(Method::PUT, path)?.body(bytes);
+        self.answer(request).await.map(drop)
+    }
+}
+
+/// A name as one segment of a path.
+pub(super) fn segment(name: &str) -> String {
+    percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string()
+}

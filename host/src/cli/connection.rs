@@ -1,0 +1,97 @@
+//! `caspian connection add|list`
+
+use std::io::Read as _;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::Format;
+use super::api::Api;
+use super::error::CliError;
+use super::output;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ConnectionCommand {
+    /// Add a connection; its credentials are checked against Caspio first
+    Add(AddArgs),
+    /// List connections
+    List(Format),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AddArgs {
+    /// Name, as manifests use it
+    name: String,
+    /// Integration URL of the Web services profile, e.g. https://c1abc123.caspio.com
+    #[arg(long, value_name = "URL")]
+    url: String,
+    /// Client ID of the profile
+    #[arg(long, value_name = "ID")]
+    client_id: String,
+    #[command(flatten)]
+    secret: SecretArgs,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct SecretArgs {
+    /// File that holds the client secret
+    #[arg(long, value_name = "FILE")]
+    client_secret_file: Option<PathBuf>,
+    /// Read the client secret from standard input
+    #[arg(long)]
+    client_secret_stdin: bool,
+}
+
+impl SecretArgs {
+    fn read(&self) -> Result<String, CliError> {
+        let mut text = String::new();
+        match &self.client_secret_file {
+            Some(path) => {
+                text = std::fs::read_to_string(path).map_err(|e| {
+                    CliError::failed(format!("{} can't be read ({e}); check the path", path.display()))
+                })?;
+            }
+            None => {
+                std::io::stdin().read_to_string(&mut text).map_err(|e| {
+                    CliError::failed(format!("standard input can't be read ({e}); pipe the secret into it"))
+                })?;
+            }
+        }
+        let secret = text.trim().to_owned();
+        if secret.is_empty() {
+            return Err(CliError::failed(
+                "the client secret is empty; copy it from the Web services profile",
+            ));
+        }
+        Ok(secret)
+    }
+}
+
+pub(super) async fn run(api: &Api, command: ConnectionCommand) -> Result<(), CliError> {
+    match command {
+        ConnectionCommand::Add(args) => {
+            let body = json!({
+                "name": args.name,
+                "url": args.url,
+                "client_id": args.client_id,
+                "client_secret": args.secret.read()?,
+            });
+            let added = api.post("connections", &body).await?;
+            let (name, url) = (output::cell(&added, "name"), output::cell(&added, "url"));
+            output::line(&format!("connection {name} added: Caspio at {url} took the credentials"));
+        }
+        ConnectionCommand::List(format) => {
+            let list = api.get("connections", &[]).await?;
+            if format.json {
+                output::json(&list);
+            } else {
+                let columns =
+                    [("NAME", "name"), ("URL", "url"), ("CLIENT ID", "client_id"), ("ADDED", "created_at")];
+                output::objects(&list, &columns);
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,40 @@
+//! `caspian emulator`
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use caspio_emulator::{Emulator, EmulatorOptions, Seed};
+use clap::Args;
+
+use super::error::CliError;
+use super::output::line;
+use crate::telemetry::{self, LogFormat};
+
+#[derive(Debug, Args)]
+pub(super) struct EmulatorArgs {
+    /// Address to listen on; its administration needs no token, so keep it on this machine
+    #[arg(long, default_value = "127.0.0.1:8090", value_name = "ADDR")]
+    listen: SocketAddr,
+    /// Tables, rows and clients as JSON; without it a small clinic
+    #[arg(long, value_name = "FILE")]
+    seed: Option<PathBuf>,
+}
+
+pub(super) async fn emulator(args: EmulatorArgs) -> Result<(), CliError> {
+    telemetry::start("info", LogFormat::Text);
+    let seed = match &args.seed {
+        Some(path) => Some(Seed::from_file(path).map_err(CliError::failed)?),
+        None => None,
+    };
+    let options = EmulatorOptions { listen: args.listen, seed, settings: None };
+    let mut running = Emulator::start(options).await.map_err(|e| CliError::failed(format!("{e:#}")))?;
+    line(&format!("caspio emulator is listening on {}", running.base_url()));
+    if args.seed.is_none() {
+        line("embedded clinic: client ID demo-client, client secret demo-secret");
+    }
+    tokio::select! {
+        ended = running.wait() => ended.map_err(|e| CliError::failed(format!("{e:#}")))?,
+        _ = tokio::signal::ctrl_c() => running.shutdown().await,
+    }
+    Ok(())
+}

@@ -1,0 +1,158 @@
+//! The commands, one file each. No logic: `serve` starts the server, the others talk to one.
+//!
+//! Errors go to standard error as two lines, what happened and what to do. Exit codes: 0 done, 1 refused or
+//! failed, 2 wrong usage, 3 the host can't be reached.
+
+mod api;
+mod connection;
+mod deploy;
+mod emulator;
+mod error;
+mod init;
+mod output;
+mod run;
+mod serve;
+mod workflow;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use error::CliError;
+
+/// Default data folder.
+const DATA: &str = "caspian-data";
+
+/// Self-hosted workflow host for Caspio: webhooks in, sandboxed WebAssembly, durable actions out.
+#[derive(Debug, Parser)]
+#[command(
+    name = "caspian",
+    version,
+    after_help = "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 host not reachable."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make a data folder: database, master key, administrator's token (printed once)
+    Init {
+        /// Data folder
+        #[arg(long, default_value = DATA, value_name = "DIR")]
+        data: PathBuf,
+    },
+    /// Run the host
+    Serve(serve::ServeArgs),
+    /// Run a Caspio account on this machine, in memory, to try things out
+    Emulator(emulator::EmulatorArgs),
+    /// Connections to Caspio accounts
+    Connection {
+        #[command(flatten)]
+        host: HostArgs,
+        #[command(subcommand)]
+        command: connection::ConnectionCommand,
+    },
+    /// Deploy a workflow: a new version becomes the active one
+    Deploy {
+        #[command(flatten)]
+        host: HostArgs,
+        #[command(flatten)]
+        deploy: deploy::DeployArgs,
+    },
+    /// Workflows
+    Workflow {
+        #[command(flatten)]
+        host: HostArgs,
+        #[command(subcommand)]
+        command: workflow::WorkflowCommand,
+    },
+    /// Runs
+    Run {
+        #[command(flatten)]
+        host: HostArgs,
+        #[command(subcommand)]
+        command: run::RunCommand,
+    },
+    /// Compile a component (the host calls this itself)
+    #[command(hide = true)]
+    CompileComponent {
+        /// The request, as JSON
+        request: String,
+    },
+}
+
+/// Which host is meant, and who asks.
+#[derive(Debug, Clone, Args)]
+struct HostArgs {
+    /// URL of the host
+    #[arg(
+        long,
+        global = true,
+        env = "CASPIAN_URL",
+        default_value = "http://127.0.0.1:8080",
+        value_name = "URL"
+    )]
+    host: String,
+    /// Token of the control API, from DATA/admin.token
+    #[arg(long, global = true, env = "CASPIAN_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    token: Option<String>,
+    /// Tenant
+    #[arg(long, global = true, default_value = crate::model::TenantId::DEFAULT, value_name = "NAME")]
+    tenant: String,
+}
+
+/// How a reading command answers.
+#[derive(Debug, Clone, Copy, Args)]
+struct Format {
+    /// Answer as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command that the process was called with.
+#[must_use]
+pub fn main() -> ExitCode {
+    let _faults = crate::faults::setup();
+    let cli = Cli::parse();
+    let result = match cli.command {
+        // Compiles on this thread only; no runtime.
+        Command::CompileComponent { request } => compile(&request),
+        command => match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+            Ok(runtime) => {
+                let result = runtime.block_on(execute(command));
+                runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+                result
+            }
+            Err(e) => {
+                Err(CliError::failed(format!("no threads can be started ({e}); raise the process limit")))
+            }
+        },
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => error.report(),
+    }
+}
+
+async fn execute(command: Command) -> Result<(), CliError> {
+    match command {
+        Command::Init { data } => init::init(&data).await,
+        Command::Serve(args) => serve::serve(args).await,
+        Command::Emulator(args) => emulator::emulator(args).await,
+        Command::Connection { host, command } => connection::run(&api::Api::new(&host)?, command).await,
+        Command::Deploy { host, deploy } => deploy::deploy(&api::Api::new(&host)?, deploy).await,
+        Command::Workflow { host, command } => workflow::run(&api::Api::new(&host)?, command).await,
+        Command::Run { host, command } => run::run(&api::Api::new(&host)?, command).await,
+        Command::CompileComponent { request } => compile(&request),
+    }
+}
+
+fn compile(request: &str) -> Result<(), CliError> {
+    let answer = crate::runtime::compile_in_this_process(request)
+        .map_err(|_| CliError::failed("this command is for the host itself; use: caspian deploy"))?;
+    output::line(&answer);
+    Ok(())
+}

@@ -1,0 +1,138 @@
+//! `caspian run list|show`
+
+use clap::{Args, Subcommand};
+use serde_json::Value;
+
+use super::Format;
+use super::api::{Api, segment};
+use super::error::CliError;
+use super::output::{self, cell};
+use crate::model::RunState;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum RunCommand {
+    /// List runs, newest first
+    List(ListArgs),
+    /// Show one run with its steps
+    Show {
+        /// Id of the run
+        id: String,
+        /// Show calls and answers with the values of records (audited)
+        #[arg(long)]
+        values: bool,
+        #[command(flatten)]
+        format: Format,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ListArgs {
+    /// Of this workflow
+    #[arg(long, value_name = "W")]
+    workflow: Option<String>,
+    /// In this state: queued, running, sleeping, parked, succeeded, dead, discarded, skipped
+    #[arg(long, value_name = "S")]
+    state: Option<RunState>,
+    /// Older than this run, for the next page
+    #[arg(long, value_name = "ID")]
+    before: Option<String>,
+    /// At most so many, up to 1000
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    limit: u32,
+    #[command(flatten)]
+    format: Format,
+}
+
+pub(super) async fn run(api: &Api, command: RunCommand) -> Result<(), CliError> {
+    match command {
+        RunCommand::List(args) => {
+            let mut query = vec![("limit", args.limit.to_string())];
+            query.extend(args.workflow.map(|w| ("workflow", w)));
+            query.extend(args.state.map(|s| ("state", s.to_string())));
+            query.extend(args.before.map(|b| ("before", b)));
+            let list = api.get("runs", &query).await?;
+            if args.format.json {
+                output::json(&list);
+            } else {
+                let columns = [
+                    ("ID", "id"),
+                    ("WORKFLOW", "workflow"),
+                    ("STATE", "state"),
+                    ("CAUSE", "cause"),
+                    ("ATTEMPTS", "attempts"),
+                    ("EVENT", "event"),
+                    ("TABLE", "table"),
+                    ("PK_ID", "pk_id"),
+                    ("QUEUED", "created_at"),
+                ];
+                output::objects(&list, &columns);
+            }
+        }
+        RunCommand::Show { id, values, format } => {
+            let query = if values { vec![("values", "true".to_owned())] } else { Vec::new() };
+            let shown = api.get(&format!("runs/{}", segment(&id)), &query).await?;
+            if format.json {
+                output::json(&shown);
+            } else {
+                show(&shown);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn show(x: &Value) {
+    for (head, name) in [
+        ("run", "id"),
+        ("workflow", "workflow"),
+        ("version", "version"),
+        ("state", "state"),
+        ("cause", "cause"),
+        ("attempts", "attempts"),
+        ("wake-ups", "wakeups"),
+        ("event", "event"),
+        ("table", "table"),
+        ("pk_id", "pk_id"),
+        ("event date", "event_date"),
+        ("message", "message_id"),
+        ("queued", "created_at"),
+        ("started", "started_at"),
+        ("finished", "finished_at"),
+        ("due again", "next_at"),
+        ("result", "result"),
+        ("failure", "failure"),
+    ] {
+        let text = cell(x, name);
+        if !text.is_empty() {
+            output::line(&format!("{head:<11} {text}"));
+        }
+    }
+    if let Some(steps) = x.get("steps").filter(|s| s.as_array().is_some_and(|s| !s.is_empty())) {
+        output::line("");
+        let columns = [
+            ("STEP", "number"),
+            ("ACTION", "action"),
+            ("TABLE", "table"),
+            ("STATE", "state"),
+            ("OUTCOME", "outcome"),
+            ("RECORDS", "affected"),
+            ("CALLS", "calls"),
+            ("DONE", "finished_at"),
+        ];
+        output::objects(steps, &columns);
+        for step in steps.as_array().into_iter().flatten() {
+            for name in ["request", "result"] {
+                if let Some(value) = step.get(name) {
+                    output::line(&format!("  step {} {name}: {value}", cell(step, "number")));
+                }
+            }
+        }
+    }
+    for attempt in x.get("output").and_then(Value::as_array).into_iter().flatten() {
+        let cut = if cell(attempt, "truncated") == "true" { ", cut off" } else { "" };
+        output::line(&format!("\noutput {} ({}{cut})", cell(attempt, "number"), cell(attempt, "at")));
+        for line in attempt.get("lines").and_then(Value::as_array).into_iter().flatten() {
+            output::line(&format!("  {:<6} {}", cell(line, "source"), cell(line, "text")));
+        }
+    }
+}

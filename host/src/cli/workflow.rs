@@ -1,0 +1,128 @@
+//! `caspian workflow list|show|activate|deactivate`
+
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use super::Format;
+use super::api::{Api, segment};
+use super::error::CliError;
+use super::output::{self, cell};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum WorkflowCommand {
+    /// List workflows
+    List(Format),
+    /// Show one workflow: triggers, webhook, counts of runs and messages
+    Show {
+        /// Name
+        name: String,
+        #[command(flatten)]
+        format: Format,
+    },
+    /// Make its webhook in Caspio: from now on events start runs
+    Activate {
+        /// Name
+        name: String,
+    },
+    /// Remove its webhook from Caspio; queued runs go on
+    Deactivate {
+        /// Name
+        name: String,
+    },
+}
+
+pub(super) async fn run(api: &Api, command: WorkflowCommand) -> Result<(), CliError> {
+    match command {
+        WorkflowCommand::List(format) => {
+            let list = api.get("workflows", &[]).await?;
+            if format.json {
+                output::json(&list);
+            } else {
+                let columns = [
+                    ("NAME", "name"),
+                    ("STATE", "state"),
+                    ("VERSION", "version"),
+                    ("DEPLOYED", "created_at"),
+                ];
+                output::objects(&list, &columns);
+            }
+        }
+        WorkflowCommand::Show { name, format } => {
+            let shown = api.get(&format!("workflows/{}", segment(&name)), &[]).await?;
+            if format.json {
+                output::json(&shown);
+            } else {
+                show(&shown);
+            }
+        }
+        WorkflowCommand::Activate { name } => {
+            let done = api.post(&format!("workflows/{}/activate", segment(&name)), &json!({})).await?;
+            output::line(&format!("workflow {} is {}", cell(&done, "name"), cell(&done, "state")));
+        }
+        WorkflowCommand::Deactivate { name } => {
+            let done = api.post(&format!("workflows/{}/deactivate", segment(&name)), &json!({})).await?;
+            output::line(&format!("workflow {} is {}", cell(&done, "name"), cell(&done, "state")));
+        }
+    }
+    Ok(())
+}
+
+fn show(x: &Value) {
+    for (head, name) in [
+        ("name", "name"),
+        ("state", "state"),
+        ("version", "version"),
+        ("connection", "connection"),
+        ("component", "component"),
+        ("deployed", "deployed_at"),
+    ] {
+        output::line(&format!("{head:<11} {}", cell(x, name)));
+    }
+    for trigger in x.get("triggers").and_then(Value::as_array).into_iter().flatten() {
+        let mut text = format!("{} of {}", cell(trigger, "event"), cell(trigger, "table"));
+        for (what, name) in [("fields", "fields"), ("sources", "sources")] {
+            let names: Vec<&str> = trigger
+                .get(name)
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+                .collect();
+            if !names.is_empty() {
+                text.push_str(&format!(", {what} {}", names.join(" ")));
+            }
+        }
+        output::line(&format!("{:<11} {text}", "trigger"));
+    }
+    if let Some(hook) = x.get("webhook").filter(|h| !h.is_null()) {
+        let signed = if cell(hook, "signed") == "true" { ", signed" } else { "" };
+        let (id, stage) = (cell(hook, "caspio_id"), cell(hook, "stage"));
+        output::line(&format!(
+            "{:<11} {} (Caspio's id {id}), {stage}{signed}",
+            "webhook",
+            cell(hook, "name")
+        ));
+        if cell(hook, "rejected") != "0" {
+            output::line(&format!(
+                "{:<11} {} messages refused, last: {} at {}",
+                "",
+                cell(hook, "rejected"),
+                cell(hook, "last_rejection"),
+                cell(hook, "last_rejection_at")
+            ));
+        }
+    }
+    for (head, name) in [("runs", "runs"), ("messages", "messages")] {
+        let counts: Vec<String> = x
+            .get(name)
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+            .map(|(state, n)| format!("{n} {state}"))
+            .collect();
+        output::line(&format!(
+            "{head:<11} {}",
+            if counts.is_empty() { "none".to_owned() } else { counts.join(", ") }
+        ));
+    }
+}

@@ -1,0 +1,120 @@
+//! The data folder: what lies where, and the lock that lets one host at a time use it.
+
+use std::fs::File;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+/// Why the data folder can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DataDirError {
+    /// It was not made yet.
+    #[error("{} is no data folder of caspian; make one with: caspian init --data {}", .0.display(), .0.display())]
+    NotInitialised(PathBuf),
+    /// It is there already.
+    #[error("{} is initialised already; use it with: caspian serve --data {}", .0.display(), .0.display())]
+    Initialised(PathBuf),
+    /// Another host uses it.
+    #[error("another caspian uses the data folder {}; stop it first, or give each its own folder", .0.display())]
+    InUse(PathBuf),
+    /// The file system refused.
+    #[error("the data folder {}: {}; check the path, its permissions and the free space", .0.display(), .1)]
+    Io(PathBuf, std::io::Error),
+}
+
+/// Paths within a data folder.
+#[derive(Debug, Clone)]
+pub struct DataDir {
+    root: PathBuf,
+}
+
+/// Held while a host uses the folder.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+impl DataDir {
+    /// A folder, which need not exist.
+    #[must_use]
+    pub fn new(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
+    /// The folder itself.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+    /// The database.
+    #[must_use]
+    pub fn database(&self) -> PathBuf {
+        self.root.join("caspian.db")
+    }
+    /// The master key.
+    #[must_use]
+    pub fn master_key(&self) -> PathBuf {
+        self.root.join("master.key")
+    }
+    /// The administrator's token, written once.
+    #[must_use]
+    pub fn admin_token(&self) -> PathBuf {
+        self.root.join("admin.token")
+    }
+    /// Deployed components, `{sha256}.wasm`.
+    #[must_use]
+    pub fn components(&self) -> PathBuf {
+        self.root.join("components")
+    }
+    /// Compiled code; may be deleted while no host runs.
+    #[must_use]
+    pub fn compiled(&self) -> PathBuf {
+        self.root.join("compiled")
+    }
+
+    /// Makes the folder and its subfolders, mode 0700.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn create(&self) -> Result<(), DataDirError> {
+        for dir in [self.root.clone(), self.components(), self.compiled()] {
+            std::fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(&dir)
+                .map_err(|e| DataDirError::Io(dir, e))?;
+        }
+        Ok(())
+    }
+
+    /// Takes the folder for this process.
+    ///
+    /// # Errors
+    /// When another process has it.
+    pub fn lock(&self) -> Result<Lock, DataDirError> {
+        let path = self.root.join("lock");
+        let io = |e| DataDirError::Io(self.root.clone(), e);
+        let file =
+            std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(io)?;
+        match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Lock { _file: file }),
+            Err(rustix::io::Errno::WOULDBLOCK) => Err(DataDirError::InUse(self.root.clone())),
+            Err(e) => Err(io(e.into())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_host_a_folder() {
+        let tmp = tempfile::tempdir().unwrap();
+        let dir = DataDir::new(&tmp.path().join("data"));
+        dir.create().unwrap();
+        let lock = dir.lock().unwrap();
+        assert!(matches!(dir.lock(), Err(DataDirError::InUse(_))));
+        drop(lock);
+        assert!(dir.lock().is_ok());
+    }
+}

@@ -1,0 +1,163 @@
+//! `caspian.toml`: every tunable with name, default, unit and reason; flags and environment go before it.
+//!
+//! A leaf of data: each part defines its own section beside its code, this file puts them together.
+//! Unknown keys are errors with line and column.
+
+mod data_dir;
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::caspio::ClientSettings;
+use crate::execution::RetrySettings;
+use crate::runtime::RuntimeSettings;
+use crate::scheduler::SchedulerSettings;
+
+pub use data_dir::{DataDir, DataDirError, Lock};
+
+/// The whole file.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// `[server]`
+    pub server: ServerSettings,
+    /// `[runtime]`
+    pub runtime: RuntimeSettings,
+    /// `[scheduler]`
+    pub scheduler: SchedulerSettings,
+    /// `[retry]`
+    pub retry: RetrySettings,
+    /// `[caspio]`
+    pub caspio: ClientSettings,
+}
+
+/// `[server]` of the configuration.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServerSettings {
+    /// Where it listens. Default 127.0.0.1:8080: reachable from outside only through a proxy that ends TLS.
+    pub listen: SocketAddr,
+    /// Where Caspio reaches this host, `https://…` without a path. Needed to activate workflows.
+    pub public_url: Option<String>,
+    /// Messages taken in at the same time. Default 256; each may hold 12 MiB, and more would only
+    /// wait for the disk. Beyond it the answer is 503, and Caspio tries again.
+    pub hooks_in_flight: usize,
+    /// Seconds a webhook's request may take in all. Default 30: longer than Caspio waits.
+    pub hook_timeout_seconds: u64,
+    /// Seconds a call of the control API may take. Default 300: a deploy compiles, and talks to Caspio.
+    pub api_timeout_seconds: u64,
+}
+
+impl Default for ServerSettings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            public_url: None,
+            hooks_in_flight: 256,
+            hook_timeout_seconds: 30,
+            api_timeout_seconds: 300,
+        }
+    }
+}
+
+/// Why the configuration can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file can't be read.
+    #[error("the configuration {0} can't be read ({1}); check the path")]
+    Read(String, std::io::Error),
+    /// The file is not valid.
+    #[error("the configuration {file}, line {line}, column {column}: {message}")]
+    Syntax {
+        /// Path.
+        file: String,
+        /// From 1.
+        line: usize,
+        /// From 1.
+        column: usize,
+        /// What is wrong.
+        message: String,
+    },
+    /// The public URL is none.
+    #[error("the public URL must be https://host[:port] without a path (http:// only for loopback hosts)")]
+    PublicUrl,
+}
+
+impl Config {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// When it can't be read or is not valid.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let file = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|e| ConfigError::Read(file.clone(), e))?;
+        Self::parse(&text, &file)
+    }
+
+    /// Reads a text; `file` is named in errors.
+    ///
+    /// # Errors
+    /// When it is not valid.
+    pub fn parse(text: &str, file: &str) -> Result<Self, ConfigError> {
+        toml::from_str(text).map_err(|e| {
+            let before = text.get(..e.span().map_or(0, |s| s.start)).unwrap_or_default();
+            let line_start = before.rfind('\n').map_or(0, |n| n + 1);
+            ConfigError::Syntax {
+                file: file.to_owned(),
+                line: before.matches('\n').count() + 1,
+                column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
+                message: e.message().trim().to_owned(),
+            }
+        })
+    }
+}
+
+impl ServerSettings {
+    /// The public URL, checked, without a slash at its end.
+    ///
+    /// # Errors
+    /// When it is not `https://host[:port]` (or `http://` of a loopback host).
+    pub fn checked_public_url(&self) -> Result<Option<String>, ConfigError> {
+        let Some(text) = &self.public_url else { return Ok(None) };
+        let text = text.trim().trim_end_matches('/');
+        let url = reqwest::Url::parse(text).map_err(|_| ConfigError::PublicUrl)?;
+        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+        let loopback =
+            host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+        let secure = url.scheme() == "https" || (url.scheme() == "http" && loopback);
+        let plain = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+        let named = url.username().is_empty() && url.password().is_none() && !host.is_empty();
+        if secure && plain && named { Ok(Some(text.to_owned())) } else { Err(ConfigError::PublicUrl) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_file_is_the_defaults_and_mistakes_have_a_place() {
+        let config = Config::parse("", "x").unwrap();
+        assert_eq!(config.server.listen.port(), 8080);
+        let error = Config::parse("[server]\nlisten = \"127.0.0.1:1\"\nlisen = 3\n", "c.toml").unwrap_err();
+        assert!(error.to_string().contains("c.toml, line 3, column 1"), "{error}");
+    }
+
+    #[test]
+    fn public_urls() {
+        let check = |text: &str| {
+            ServerSettings { public_url: Some(text.to_owned()), ..ServerSettings::default() }
+                .checked_public_url()
+                .ok()
+                .flatten()
+        };
+        assert_eq!(check("https://hooks.example.com/").as_deref(), Some("https://hooks.example.com"));
+        assert_eq!(check("http://127.0.0.1:80").as_deref(), Some("http://127.0.0.1:80"));
+        for bad in ["http://example.com", "https://example.com/x", "ftp://a", "example.com", "https://u:p@a"]
+        {
+            assert_eq!(check(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Connections: added after Caspio took their credentials, listed without their secrets.
+
+use serde::{Deserialize, Serialize};
+
+use crate::caspio::{BaseUrl, CallContext, Credentials};
+use crate::clock::Time;
+use crate::model::{ConnectionId, TenantId};
+use crate::secrets::Secret;
+use crate::store::{ConnectionRecord, StoreError};
+
+use super::{Control, ControlError, Kind, Result};
+
+/// A connection to add. The secret is read from a request and never shown.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewConnection {
+    /// Unique within the tenant.
+    pub name: String,
+    /// Integration URL of the Web services profile.
+    pub url: String,
+    /// Client ID.
+    pub client_id: String,
+    /// Client secret.
+    pub client_secret: String,
+}
+
+/// A connection, as shown.
+#[derive(Debug, Serialize)]
+pub struct ConnectionView {
+    /// Name.
+    pub name: String,
+    /// Base URL.
+    pub url: String,
+    /// Client ID.
+    pub client_id: String,
+    /// When it was added, RFC 3339.
+    pub created_at: String,
+}
+
+impl From<ConnectionRecord> for ConnectionView {
+    fn from(x: ConnectionRecord) -> Self {
+        Self { name: x.name, url: x.base_url, client_id: x.client_id, created_at: x.created_at.to_string() }
+    }
+}
+
+impl Control {
+    /// Checks the credentials against Caspio, then stores them.
+    ///
+    /// # Errors
+    /// When the name is taken or malformed, the URL is not usable, or Caspio refuses the credentials.
+    pub async fn add_connection(&self, tenant: &TenantId, new: NewConnection) -> Result<ConnectionView> {
+        let name = new.name.trim().to_owned();
+        let ok = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if name.is_empty() || name.len() > 63 || !name.chars().all(ok) {
+            return Err(ControlError::invalid(
+                "connection-name",
+                "the connection's name is not usable; use 1 to 63 letters, digits, - and _",
+            ));
+        }
+        let base =
+            BaseUrl::parse(&new.url).map_err(|e| ControlError::invalid("connection-url", e.to_string()))?;
+        if new.client_id.trim().is_empty() || new.client_secret.trim().is_empty() {
+            return Err(ControlError::invalid(
+                "connection-credentials",
+                "client ID or client secret is empty; copy both from the Web services profile in Caspio",
+            ));
+        }
+        let key = self.keys.tenant_or_new(tenant).await?;
+        if self.store.connection_named(tenant, &name).await?.is_some() {
+            return Err(taken(&name));
+        }
+        let id = ConnectionId::new();
+        let secret = Secret::new(new.client_secret.trim().to_owned());
+        let client_id = new.client_id.trim().to_owned();
+        let sealed_secret = key.seal("connections", "secret", id.as_bytes(), secret.expose().as_bytes())?;
+        let base_url = base.to_string();
+        let clients = self.connector.clients();
+        let caspio = clients.connect(Credentials {
+            tenant: tenant.clone(),
+            connection: id,
+            name: name.clone(),
+            base,
+            client_id: client_id.clone(),
+            client_secret: secret,
+        });
+        let added = async {
+            caspio.check(&CallContext::of_host(None, "connection.check")).await?;
+            let record = ConnectionRecord {
+                id,
+                tenant: tenant.clone(),
+                name: name.clone(),
+                base_url,
+                client_id,
+                sealed_secret,
+                created_at: Time::now(),
+            };
+            let view = ConnectionView::from(record.clone());
+            match self.store.add_connection(record).await {
+                Err(StoreError::Exists(_)) => Err(taken(&name)),
+                other => other.map(|()| view).map_err(ControlError::from),
+            }
+        };
+        let view = added.await.inspect_err(|_| clients.forget(id))?;
+        self.audit(tenant, "connection.add", &name).await?;
+        Ok(view)
+    }
+
+    /// All connections of a tenant.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn connections(&self, tenant: &TenantId) -> Result<Vec<ConnectionView>> {
+        Ok(self.store.connections(tenant).await?.into_iter().map(ConnectionView::from).collect())
+    }
+}
+
+fn taken(name: &str) -> ControlError {
+    ControlError::new(
+        Kind::Conflict,
+        "connection-exists",
+        format!("there is a connection '{name}' already; choose another name"),
+    )
+}

@@ -1,0 +1,216 @@
+//! Deploying: everything that can be wrong with a version is found here, before it can get an event.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::caspio::CallContext;
+use crate::clock::Time;
+use crate::manifest::Manifest;
+use crate::model::{TenantId, WorkflowState};
+use crate::runtime::ComponentDigest;
+use crate::store::{ConnectionRecord, NewVersion};
+
+use super::{Control, ControlError, Kind, Result};
+
+/// A version to deploy. The component was uploaded before.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeployRequest {
+    /// Text of `workflow.toml`.
+    pub manifest: String,
+    /// SHA-256 of the component, in hex.
+    pub component: String,
+    /// Connection, instead of the manifest's.
+    pub connection: Option<String>,
+    /// Activate the workflow, too.
+    #[serde(default)]
+    pub activate: bool,
+}
+
+/// What a deploy made.
+#[derive(Debug, Serialize)]
+pub struct DeployView {
+    /// The workflow.
+    pub workflow: String,
+    /// The new version.
+    pub version: u32,
+    /// State of the workflow.
+    pub state: WorkflowState,
+}
+
+impl Control {
+    /// Where a component lies.
+    pub(super) fn component_file(&self, digest: ComponentDigest) -> PathBuf {
+        self.data.components().join(format!("{digest}.wasm"))
+    }
+
+    /// Whether a component was uploaded.
+    ///
+    /// # Errors
+    /// When the digest is none.
+    pub fn has_component(&self, digest: &str) -> Result<bool> {
+        Ok(self.component_file(parse_digest(digest)?).exists())
+    }
+
+    /// Keeps an uploaded component under its digest.
+    ///
+    /// # Errors
+    /// When the bytes have another digest, are too many, or can't be written.
+    pub async fn put_component(&self, digest: &str, bytes: Vec<u8>) -> Result<()> {
+        let wanted = parse_digest(digest)?;
+        let max = self.runtime.settings().max_component_mib;
+        if bytes.len() as u64 > u64::from(max) << 20 {
+            return Err(crate::runtime::ComponentError::TooLarge(max).into());
+        }
+        if ComponentDigest::of(&bytes) != wanted {
+            return Err(ControlError::invalid(
+                "component-digest",
+                "the component was damaged on its way; deploy again",
+            ));
+        }
+        let file = self.component_file(wanted);
+        let written = tokio::task::spawn_blocking(move || write_whole(&file, &bytes)).await;
+        match written {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(e)) => Err(ControlError::new(
+                Kind::Unavailable,
+                "component-file",
+                format!(
+                    "the component can't be stored ({}); free space on the disk of the data folder",
+                    e.kind()
+                ),
+            )),
+            Err(_) => Err(crate::store::StoreError::Closed.into()),
+        }
+    }
+
+    /// Checks manifest, component and tables, then makes the version active.
+    ///
+    /// # Errors
+    /// When anything of it is wrong: nothing was changed then. When only activating or the change of
+    /// triggers failed, the version is there, and the error says so.
+    pub async fn deploy(&self, tenant: &TenantId, request: DeployRequest) -> Result<DeployView> {
+        let manifest = Manifest::parse(&request.manifest)?;
+        let max = self.runtime.settings().max_memory_mib;
+        if manifest.limits.memory_mib > max {
+            return Err(ControlError::invalid(
+                "manifest",
+                format!(
+                    "limits.memory_mib is more than this host allows ({max}); lower it, or raise runtime.max_memory_mib"
+                ),
+            ));
+        }
+        let connection = self.connection_for(tenant, request.connection.as_deref(), &manifest).await?;
+        let existing = self.store.workflow(tenant, &manifest.name).await?;
+        if let Some(workflow) = &existing
+            && let Some(webhook) = self.store.webhook_of(workflow.id).await?
+            && webhook.connection != connection.id
+        {
+            return Err(crate::triggers::TriggerError::OtherConnection.into());
+        }
+        let digest = parse_digest(&request.component)?;
+        let file = self.component_file(digest);
+        if !file.exists() {
+            return Err(ControlError::not_found(
+                "component-not-found",
+                "the component was not uploaded; deploy again",
+            ));
+        }
+        self.runtime.prepare(&digest, &file).await?;
+        self.check_tables(&connection, &manifest).await?;
+
+        let deployed = self
+            .store
+            .deploy(NewVersion {
+                tenant: tenant.clone(),
+                name: manifest.name.clone(),
+                manifest: request.manifest,
+                component: digest.0,
+                connection: connection.id,
+                at: Time::now(),
+            })
+            .await?;
+        self.audit(tenant, "workflow.deploy", &format!("{} version {}", manifest.name, deployed.number))
+            .await?;
+        let had_webhook = existing.is_some_and(|w| w.state != WorkflowState::Inactive);
+        if request.activate || had_webhook {
+            let activated = self.ensure_triggers(tenant, &manifest.name, request.activate).await;
+            activated.map_err(|e| {
+                let (message, next) = e.message_and_next();
+                let text = format!(
+                    "version {} is deployed, but its triggers are not set up: {message}; {next}{}then run: caspian workflow activate {}",
+                    deployed.number,
+                    if next.is_empty() { "" } else { ", " },
+                    manifest.name
+                );
+                ControlError::new(e.kind, e.code.clone(), text)
+            })?;
+        }
+        let workflow = self.workflow_named(tenant, &manifest.name).await?;
+        Ok(DeployView { workflow: manifest.name, version: deployed.number, state: workflow.state })
+    }
+
+    async fn connection_for(
+        &self,
+        tenant: &TenantId,
+        asked: Option<&str>,
+        manifest: &Manifest,
+    ) -> Result<ConnectionRecord> {
+        let name = asked.or(manifest.connection.as_deref()).ok_or_else(|| {
+            ControlError::invalid(
+                "connection-missing",
+                "neither the manifest nor the command names a connection; add `connection = \"…\"`, or give --connection",
+            )
+        })?;
+        self.store.connection_named(tenant, name).await?.ok_or_else(|| {
+            ControlError::not_found(
+                "connection-not-found",
+                format!("there is no connection '{name}'; add it with: caspian connection add {name} --url … --client-id …"),
+            )
+        })
+    }
+
+    /// Every table that the manifest names exists.
+    async fn check_tables(&self, connection: &ConnectionRecord, manifest: &Manifest) -> Result<()> {
+        let caspio = self.connector.connect(connection.id).await?;
+        let tables = caspio.tables(&CallContext::of_host(None, "deploy.check")).await?;
+        let named = manifest.triggers.iter().map(|t| t.table.as_str()).chain(manifest.grants.tables());
+        for name in named {
+            if !tables.iter().any(|t| t.eq_ignore_ascii_case(name)) {
+                return Err(ControlError::invalid(
+                    "table-not-found",
+                    format!(
+                        "connection '{}' has no table '{name}'; correct the name in the manifest, or let the \
+                         Web services profile see the table",
+                        connection.name
+                    ),
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn parse_digest(text: &str) -> Result<ComponentDigest> {
+    let bytes = hex::decode(text).ok().and_then(|b| <[u8; 32]>::try_from(b.as_slice()).ok());
+    bytes.map(ComponentDigest).ok_or_else(|| {
+        ControlError::invalid(
+            "component-digest",
+            "a component is named by its SHA-256; give 64 hex characters",
+        )
+    })
+}
+
+/// Under another name first, so that a crash leaves no half of it.
+fn write_whole(file: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let part = file.with_extension(format!("part{}", std::process::id()));
+    let written = std::fs::File::create(&part)
+        .and_then(|mut f| f.write_all(bytes).and_then(|()| f.sync_all()))
+        .and_then(|()| std::fs::rename(&part, file));
+    if written.is_err() {
+        let _ = std::fs::remove_file(&part);
+    }
+    written
+}

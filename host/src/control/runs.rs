@@ -1,0 +1,241 @@
+//! Looking at runs: state, steps, what the guest wrote. Values of records are shown only when asked
+//! for, and that is audited.
+
+use serde::{Deserialize, Serialize};
+
+use crate::journal::decode_step;
+use crate::model::{Cause, RunId, RunState, TenantId};
+use crate::runtime::OutputLine;
+use crate::secrets::DataKey;
+use crate::store::{RunFilter, RunRecord, StepRecord, StepState};
+
+use super::{Control, ControlError, Result};
+
+/// Longest list.
+const MAX_LIST: u32 = 1000;
+
+/// Which runs to list.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunQuery {
+    /// Of this workflow.
+    pub workflow: Option<String>,
+    /// In this state.
+    pub state: Option<RunState>,
+    /// Older than this run.
+    pub before: Option<RunId>,
+    /// At most so many; default 100, at most 1000.
+    pub limit: Option<u32>,
+}
+
+/// A run, as listed.
+#[derive(Debug, Serialize)]
+pub struct RunView {
+    /// Id.
+    pub id: RunId,
+    /// Workflow.
+    pub workflow: String,
+    /// Version it is bound to; none before its first claim.
+    pub version: Option<u32>,
+    /// From 1.
+    pub generation: u32,
+    /// State.
+    pub state: RunState,
+    /// Why.
+    pub cause: Option<Cause>,
+    /// Counted attempts.
+    pub attempts: u32,
+    /// Wake-ups.
+    pub wakeups: u32,
+    /// Crashes of the host while it ran, since its last progress.
+    pub host_crashes: u32,
+    /// Kind of the event.
+    pub event: String,
+    /// Table of the event.
+    pub table: String,
+    /// `PK_ID` of the event's row.
+    pub pk_id: Option<i64>,
+    /// Caspio's `eventDate`.
+    pub event_date: String,
+    /// Caspio's `messageId`.
+    pub message_id: Option<String>,
+    /// When it was queued.
+    pub created_at: String,
+    /// First claim.
+    pub started_at: Option<String>,
+    /// End.
+    pub finished_at: Option<String>,
+    /// When it is due again.
+    pub next_at: Option<String>,
+}
+
+impl From<RunRecord> for RunView {
+    fn from(x: RunRecord) -> Self {
+        Self {
+            id: x.id,
+            workflow: x.workflow_name,
+            version: x.version,
+            generation: x.generation,
+            state: x.state,
+            cause: x.cause,
+            attempts: x.attempts,
+            wakeups: x.wakeups,
+            host_crashes: x.host_crashes,
+            event: x.kind.as_str().to_owned(),
+            table: x.table,
+            pk_id: x.pk_id,
+            event_date: x.event_date,
+            message_id: x.caspio_message_id,
+            created_at: x.created_at.to_string(),
+            started_at: x.started_at.map(|t| t.to_string()),
+            finished_at: x.finished_at.map(|t| t.to_string()),
+            next_at: x.next_at.map(|t| t.to_string()),
+        }
+    }
+}
+
+/// A run with everything that is kept of it.
+#[derive(Debug, Serialize)]
+pub struct RunDetail {
+    /// As listed.
+    #[serde(flatten)]
+    pub run: RunView,
+    /// What `handle` returned.
+    pub result: Option<String>,
+    /// Why it failed or waits.
+    pub failure: Option<String>,
+    /// Its steps.
+    pub steps: Vec<StepView>,
+    /// What its attempts wrote.
+    pub output: Vec<OutputView>,
+}
+
+/// A step, as shown.
+#[derive(Debug, Serialize)]
+pub struct StepView {
+    /// From 1.
+    pub number: u32,
+    /// Action.
+    pub action: String,
+    /// Table.
+    pub table: Option<String>,
+    /// It changes something outside.
+    pub effect: bool,
+    /// `intent` or `done`.
+    pub state: &'static str,
+    /// `ok` or the error's code.
+    pub outcome: Option<String>,
+    /// Records changed or answered.
+    pub affected: Option<u32>,
+    /// Integration calls.
+    pub calls: u32,
+    /// When it was begun.
+    pub started_at: String,
+    /// When it was done.
+    pub finished_at: Option<String>,
+    /// The call, when values were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request: Option<serde_json::Value>,
+    /// The answer, when values were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub result: Option<serde_json::Value>,
+}
+
+/// What one instantiation wrote.
+#[derive(Serialize)]
+pub struct OutputView {
+    /// Number of the instantiation.
+    pub number: u32,
+    /// When it ended.
+    pub at: String,
+    /// Something was cut off.
+    pub truncated: bool,
+    /// Lines.
+    pub lines: Vec<OutputLine>,
+}
+
+impl std::fmt::Debug for OutputView {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "OutputView({} lines)", self.lines.len())
+    }
+}
+
+impl Control {
+    /// Lists runs, newest first.
+    ///
+    /// # Errors
+    /// When the workflow does not exist.
+    pub async fn runs(&self, tenant: &TenantId, query: RunQuery) -> Result<Vec<RunView>> {
+        let workflow = match &query.workflow {
+            Some(name) => Some(self.workflow_named(tenant, name).await?.id),
+            None => None,
+        };
+        let filter = RunFilter {
+            workflow,
+            state: query.state,
+            before: query.before,
+            limit: query.limit.unwrap_or(100).clamp(1, MAX_LIST),
+        };
+        Ok(self.store.runs(tenant, filter).await?.into_iter().map(RunView::from).collect())
+    }
+
+    /// One run with its steps. `values`: with the calls and answers in clear.
+    ///
+    /// # Errors
+    /// When there is none, or its key does not fit.
+    pub async fn run(&self, tenant: &TenantId, id: RunId, values: bool) -> Result<RunDetail> {
+        let record = self.store.run(tenant, id).await?.ok_or_else(|| {
+            ControlError::not_found("run-not-found", format!("there is no run {id}; see `caspian run list`"))
+        })?;
+        let key = self.keys.data(tenant, record.message).await?;
+        if values {
+            self.audit(tenant, "run.show-values", &id.to_string()).await?;
+        }
+        let text = |column: &str, sealed: &Option<Vec<u8>>| -> Result<Option<String>> {
+            let opened = sealed.as_ref().map(|s| key.open("runs", column, id.as_bytes(), s)).transpose()?;
+            Ok(opened.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+        };
+        let result = text("result", &record.sealed_result)?;
+        let failure = text("failure", &record.sealed_failure)?;
+        let steps = self.store.steps(id).await?;
+        let steps = steps.into_iter().map(|s| step(&key, id, s, values)).collect::<Result<_>>()?;
+        let mut output = Vec::new();
+        for kept in self.store.output(id).await? {
+            let plain = key.open("run_output", "lines", id.as_bytes(), &kept.sealed_lines)?;
+            output.push(OutputView {
+                number: kept.number,
+                at: kept.at.to_string(),
+                truncated: kept.truncated,
+                lines: serde_json::from_slice(&plain).unwrap_or_default(),
+            });
+        }
+        Ok(RunDetail { run: record.into(), result, failure, steps, output })
+    }
+}
+
+fn step(key: &DataKey, run: RunId, record: StepRecord, values: bool) -> Result<StepView> {
+    let (request, result) = if values {
+        let clear = decode_step(key, run, &record)?;
+        let result = clear.result.map(|r| serde_json::to_value(&r).unwrap_or_default());
+        (serde_json::to_value(&clear.request).ok(), result)
+    } else {
+        (None, None)
+    };
+    Ok(StepView {
+        number: record.number,
+        action: record.action,
+        table: record.table,
+        effect: record.effect,
+        state: match record.state {
+            StepState::Intent => "intent",
+            StepState::Done => "done",
+        },
+        outcome: record.outcome,
+        affected: record.affected,
+        calls: record.calls,
+        started_at: record.started_at.to_string(),
+        finished_at: record.finished_at.map(|t| t.to_string()),
+        request,
+        result,
+    })
+}

@@ -1,0 +1,186 @@
+//! Workflows: list, show, activate, deactivate.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::manifest::Manifest;
+use crate::model::{TenantId, WorkflowState};
+use crate::store::{StoreError, WorkflowRecord};
+use crate::triggers::WantedTrigger;
+
+use super::{Control, Result};
+
+/// A workflow, as listed.
+#[derive(Debug, Serialize)]
+pub struct WorkflowView {
+    /// Name.
+    pub name: String,
+    /// State.
+    pub state: WorkflowState,
+    /// Active version.
+    pub version: u32,
+    /// When it was first deployed, RFC 3339.
+    pub created_at: String,
+}
+
+/// A workflow, as shown.
+#[derive(Debug, Serialize)]
+pub struct WorkflowDetail {
+    /// As listed.
+    #[serde(flatten)]
+    pub workflow: WorkflowView,
+    /// Name of the connection.
+    pub connection: String,
+    /// SHA-256 of the component.
+    pub component: String,
+    /// When the active version was deployed.
+    pub deployed_at: String,
+    /// Its triggers.
+    pub triggers: Vec<TriggerView>,
+    /// Its webhook in Caspio, when it has one.
+    pub webhook: Option<WebhookView>,
+    /// Runs by state.
+    pub runs: BTreeMap<String, u64>,
+    /// Messages by state.
+    pub messages: BTreeMap<String, u64>,
+}
+
+/// A trigger, as shown.
+#[derive(Debug, Serialize)]
+pub struct TriggerView {
+    /// Kind.
+    pub event: String,
+    /// Table.
+    pub table: String,
+    /// Fields of an update; empty: all.
+    pub fields: Vec<String>,
+    /// Sources; empty: all.
+    pub sources: Vec<String>,
+    /// One run for the whole message.
+    pub batch: bool,
+}
+
+/// A webhook, as shown: without URL and secret.
+#[derive(Debug, Serialize)]
+pub struct WebhookView {
+    /// Name in Caspio.
+    pub name: String,
+    /// Caspio's id.
+    pub caspio_id: Option<String>,
+    /// How far it is: planned, made, ready, removing.
+    pub stage: String,
+    /// Messages are signed, and must be.
+    pub signed: bool,
+    /// Messages that were refused.
+    pub rejected: u64,
+    /// Why the last one was refused.
+    pub last_rejection: Option<String>,
+    /// When.
+    pub last_rejection_at: Option<String>,
+}
+
+impl From<WorkflowRecord> for WorkflowView {
+    fn from(x: WorkflowRecord) -> Self {
+        Self { name: x.name, state: x.state, version: x.active_version, created_at: x.created_at.to_string() }
+    }
+}
+
+impl Control {
+    /// All workflows of a tenant.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn workflows(&self, tenant: &TenantId) -> Result<Vec<WorkflowView>> {
+        Ok(self.store.workflows(tenant).await?.into_iter().map(WorkflowView::from).collect())
+    }
+
+    /// One workflow with its triggers, webhook and counters.
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub async fn workflow(&self, tenant: &TenantId, name: &str) -> Result<WorkflowDetail> {
+        let record = self.workflow_named(tenant, name).await?;
+        let version = self.store.version(record.id, record.active_version).await?;
+        let version = version.ok_or(StoreError::Missing("version"))?;
+        let connection = self.store.connection(version.connection).await?;
+        let manifest = Manifest::parse(&version.manifest)?;
+        let webhook = self.store.webhook_of(record.id).await?.map(|w| WebhookView {
+            name: w.name,
+            caspio_id: w.caspio_id,
+            stage: w.stage.as_str().to_owned(),
+            signed: w.pinned_signature.is_some(),
+            rejected: w.rejected.count,
+            last_rejection: w.rejected.last_reason,
+            last_rejection_at: w.rejected.last_at.map(|at| at.to_string()),
+        });
+        let runs = self.store.run_counts(record.id).await?;
+        let messages = self.store.message_counts(record.id).await?;
+        Ok(WorkflowDetail {
+            connection: connection.map(|c| c.name).unwrap_or_default(),
+            component: hex::encode(version.component),
+            deployed_at: version.created_at.to_string(),
+            triggers: manifest
+                .triggers
+                .into_iter()
+                .map(|t| TriggerView {
+                    event: t.kind.as_str().to_owned(),
+                    table: t.table,
+                    fields: t.fields,
+                    sources: t.sources,
+                    batch: t.batch,
+                })
+                .collect(),
+            webhook,
+            runs: runs.into_iter().map(|(state, n)| (state.to_string(), n)).collect(),
+            messages: messages.into_iter().map(|(state, n)| (state.to_string(), n)).collect(),
+            workflow: record.into(),
+        })
+    }
+
+    /// Makes the webhook and its events in Caspio, and sets the workflow active.
+    ///
+    /// # Errors
+    /// When Caspio refuses or can't be reached: what was done is kept, and activating again goes on.
+    pub async fn activate(&self, tenant: &TenantId, name: &str) -> Result<WorkflowView> {
+        self.ensure_triggers(tenant, name, true).await?;
+        self.audit(tenant, "workflow.activate", name).await?;
+        Ok(self.workflow_named(tenant, name).await?.into())
+    }
+
+    /// Removes the webhook from Caspio and sets the workflow inactive. Runs that are queued go on.
+    ///
+    /// # Errors
+    /// When Caspio refuses or can't be reached: the webhook still fires then; deactivate again.
+    pub async fn deactivate(&self, tenant: &TenantId, name: &str) -> Result<WorkflowView> {
+        let workflow = self.workflow_named(tenant, name).await?;
+        self.triggers.remove(workflow.id).await?;
+        self.audit(tenant, "workflow.deactivate", name).await?;
+        Ok(self.workflow_named(tenant, name).await?.into())
+    }
+
+    /// Brings webhook and events into step with the active version. A paused workflow stays paused
+    /// unless it is to be `activated`.
+    pub(super) async fn ensure_triggers(&self, tenant: &TenantId, name: &str, activate: bool) -> Result<()> {
+        let record = self.workflow_named(tenant, name).await?;
+        let version = self.store.version(record.id, record.active_version).await?;
+        let version = version.ok_or(StoreError::Missing("version"))?;
+        let manifest = Manifest::parse(&version.manifest)?;
+        let wanted: Vec<WantedTrigger> = manifest
+            .triggers
+            .into_iter()
+            .map(|t| WantedTrigger {
+                kind: t.kind,
+                table: t.table,
+                fields: t.fields,
+                sources: t.sources,
+                batch: t.batch,
+            })
+            .collect();
+        self.triggers.ensure(tenant, record.id, &record.name, version.connection, &wanted).await?;
+        if record.state == WorkflowState::Paused && !activate {
+            self.store.set_workflow_state(record.id, WorkflowState::Paused).await?;
+        }
+        Ok(())
+    }
+}

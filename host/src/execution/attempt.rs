@@ -1,0 +1,317 @@
+//! From a claimed run to its new state.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::Instrument as _;
+
+use crate::accounts::{ConnectError, Connector, KeyError, Keyring};
+use crate::caspio::{CallContext, Caspio};
+use crate::clock::Time;
+use crate::journal::{Journal, JournalError, Opened};
+use crate::manifest::Manifest;
+use crate::model::{Cause, Event, RunId, RunState};
+use crate::runtime::{
+    AttemptInput, AttemptReport, ComponentDigest, OutputLine, Prepared, Runtime, WallBudget,
+};
+use crate::secrets::DataKey;
+use crate::store::{ClaimedRun, Counted, Finish, JournalWrite, NewOutput, Store, StoreError};
+
+use super::outcome::{Tries, Verdict};
+use super::perform::Performer;
+use super::retry::RetrySettings;
+use super::schemas::Schemas;
+use super::steps::{End, RunSteps, Waits};
+
+/// First and longest pause between tries of committing the end of an attempt.
+const COMMIT_PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// When a run is tried again that the store could not serve.
+const STORE_PAUSE: Duration = Duration::from_secs(5);
+
+/// What an executor works with.
+pub struct ExecutorParts {
+    /// Where runs are kept.
+    pub store: Arc<dyn Store>,
+    /// Keys.
+    pub keys: Keyring,
+    /// Runs components.
+    pub runtime: Runtime,
+    /// Clients of connections.
+    pub connector: Connector,
+    /// Fields of tables.
+    pub schemas: Arc<Schemas>,
+    /// Folder of the components, `{digest}.wasm`.
+    pub components: PathBuf,
+    /// Waits and limits of retries.
+    pub retry: RetrySettings,
+    /// Name of this host in leases.
+    pub owner: String,
+}
+
+/// Executes attempts. Cheap to clone.
+#[derive(Clone)]
+pub struct Executor {
+    parts: Arc<ExecutorParts>,
+}
+
+/// Why an attempt could not be begun.
+enum NotBegun {
+    /// The store or a key failed.
+    Internal(JournalError),
+    /// This verdict is due at once.
+    Verdict(Box<Verdict>),
+}
+
+impl From<KeyError> for NotBegun {
+    fn from(error: KeyError) -> Self {
+        Self::Internal(match error {
+            KeyError::Store(e) => e.into(),
+            KeyError::Seal(e) => e.into(),
+        })
+    }
+}
+
+impl From<StoreError> for NotBegun {
+    fn from(error: StoreError) -> Self {
+        Self::Internal(error.into())
+    }
+}
+
+/// All that an attempt needs, opened.
+struct Begun {
+    manifest: Manifest,
+    prepared: Arc<Prepared>,
+    input: AttemptInput,
+    steps: RunSteps,
+    data_key: DataKey,
+}
+
+impl Executor {
+    /// An executor of these parts.
+    #[must_use]
+    pub fn new(parts: ExecutorParts) -> Self {
+        Self { parts: Arc::new(parts) }
+    }
+
+    /// What it works with.
+    #[must_use]
+    pub fn parts(&self) -> &ExecutorParts {
+        &self.parts
+    }
+
+    /// Executes one attempt of a run that this host has claimed, and commits its new state.
+    pub async fn execute(&self, run: ClaimedRun) {
+        let span = tracing::info_span!("run", run = %run.id, workflow = %run.workflow_name);
+        async {
+            let id = run.id;
+            let finish = match self.attempt(&run).await {
+                Ok(finish) => finish,
+                Err(error) => match handed_back(&error) {
+                    Some(finish) => {
+                        tracing::error!(%error, state = %finish.state, "the attempt could not be carried through");
+                        finish
+                    }
+                    None => return,
+                },
+            };
+            self.commit(id, finish).await;
+        }
+        .instrument(span)
+        .await;
+    }
+
+    async fn attempt(&self, run: &ClaimedRun) -> Result<Finish, JournalError> {
+        let data_key = self.data_key(run).await?;
+        let begun = match self.begin(run, data_key.clone()).await {
+            Ok(begun) => begun,
+            Err(NotBegun::Internal(error)) => return Err(error),
+            Err(NotBegun::Verdict(verdict)) => {
+                return finish(&data_key, run.id, *verdict, JournalWrite::default(), None);
+            }
+        };
+        let Begun { manifest, prepared, input, steps, data_key } = begun;
+        let (report, mut steps) = self.parts.runtime.attempt(&prepared, input, steps).await;
+        let AttemptReport { outcome, output, output_truncated, .. } = report;
+        let (journal, left) = steps.settle().await;
+        let tries = Tries { retry: &manifest.retry, before: run.attempts };
+        let mut verdict = match left {
+            // An effect that outlived its guest ended in a way that decides about the run.
+            Some(end @ (End::Undecided { .. } | End::Journal(_))) => tries.ended(end)?,
+            _ => tries.judge(outcome)?,
+        };
+        let mut pending = JournalWrite::default();
+        if let Some(mut journal) = journal {
+            if verdict.state == RunState::Succeeded
+                && let Some(divergence) = journal.uncalled()?
+            {
+                verdict = Verdict::diverged(&divergence);
+            }
+            pending = journal.take_pending();
+        }
+        finish(&data_key, run.id, verdict, pending, Some((output, output_truncated)))
+    }
+
+    async fn data_key(&self, run: &ClaimedRun) -> Result<DataKey, JournalError> {
+        let tenant = self.parts.keys.tenant(&run.tenant).await.map_err(|e| match e {
+            KeyError::Store(e) => JournalError::from(e),
+            KeyError::Seal(e) => e.into(),
+        })?;
+        Ok(tenant.unwrap_data_key(run.message.as_bytes(), &run.wrapped_key)?)
+    }
+
+    async fn begin(&self, run: &ClaimedRun, data_key: DataKey) -> Result<Begun, NotBegun> {
+        let parts = &self.parts;
+        let sealed = |e: crate::secrets::SealError| NotBegun::Internal(e.into());
+        let damaged = || NotBegun::Internal(StoreError::Corrupt("a typed event".to_owned()).into());
+        let typed =
+            data_key.open("events", "typed", run.event.as_bytes(), &run.sealed_typed).map_err(sealed)?;
+        let event: Event = serde_json::from_slice(&typed).map_err(|_| damaged())?;
+        let seed = data_key.open("runs", "seed", run.id.as_bytes(), &run.sealed_seed).map_err(sealed)?;
+        let seed = <[u8; 32]>::try_from(seed.as_slice()).map_err(|_| damaged())?;
+
+        let manifest = Manifest::parse(&run.version.manifest)
+            .map_err(|e| NotBegun::Verdict(Box::new(Verdict::dead(Cause::Component, e.to_string()))))?;
+        let tries = Tries { retry: &manifest.retry, before: run.attempts };
+        let prepared = self.prepare(run, &tries).await?;
+        let caspio = self.connect(run).await?;
+
+        let opened = Journal::open(
+            parts.store.clone(),
+            run.id,
+            parts.owner.clone(),
+            parts.keys.tenant(&run.tenant).await?,
+            data_key.clone(),
+            run.journal_version,
+            run.run_start,
+        );
+        let journal = match opened.await.map_err(NotBegun::Internal)? {
+            Opened::Ready(journal) => journal,
+            Opened::Undecided { number, action } => {
+                return Err(NotBegun::Verdict(Box::new(Verdict::undecided(number, &action))));
+            }
+        };
+        let limits = manifest.limits.to_limits();
+        let wall = WallBudget::new(limits.wall);
+        let performer = Arc::new(Performer {
+            caspio,
+            schemas: parts.schemas.clone(),
+            grants: Arc::new(manifest.grants.clone()),
+            context: CallContext::of_run(run.workflow, run.id),
+        });
+        let waits = Waits { before: run.waiting, settings: parts.retry };
+        let steps = RunSteps::new(journal, performer, waits, wall.clone());
+        let input = AttemptInput {
+            event_id: run.event,
+            event: Arc::new(event),
+            attempt: run.attempts.saturating_add(1),
+            limits,
+            settings: Arc::new(manifest.settings.clone()),
+            seed,
+            run_start: run.run_start.to_system_time(),
+            wall,
+        };
+        Ok(Begun { manifest, prepared, input, steps, data_key })
+    }
+
+    async fn prepare(&self, run: &ClaimedRun, tries: &Tries<'_>) -> Result<Arc<Prepared>, NotBegun> {
+        let digest = ComponentDigest(run.version.component);
+        let file = self.parts.components.join(format!("{digest}.wasm"));
+        self.parts.runtime.prepare(&digest, &file).await.map_err(|e| {
+            tracing::warn!(error = %e, "the component can't be loaded");
+            let verdict = tries.again(Cause::Component, Cause::Component, e.to_string(), Duration::ZERO);
+            NotBegun::Verdict(Box::new(verdict))
+        })
+    }
+
+    async fn connect(&self, run: &ClaimedRun) -> Result<Arc<Caspio>, NotBegun> {
+        self.parts.connector.connect(run.version.connection).await.map_err(|error| match error {
+            ConnectError::Key(error) => error.into(),
+            gone => NotBegun::Verdict(Box::new(Verdict::dead(Cause::Connection, gone.to_string()))),
+        })
+    }
+
+    /// Commits the end of an attempt, however long the store needs for it.
+    async fn commit(&self, run: RunId, finish: Finish) {
+        let mut pause = COMMIT_PAUSE.0;
+        crate::faults::pass("run.before-finish");
+        loop {
+            match self.parts.store.finish(run, &self.parts.owner, finish.clone()).await {
+                Ok(()) => {
+                    let cause = finish.cause.map(|c| c.as_str());
+                    tracing::info!(state = %finish.state, cause, "attempt ended");
+                    crate::faults::pass("run.after-finish");
+                    return;
+                }
+                Err(e) if e.is_transient() => {
+                    tracing::warn!(code = e.code(), "the run's state is not committed yet; trying again");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(COMMIT_PAUSE.1);
+                }
+                Err(e) => {
+                    tracing::error!(code = e.code(), "the run's state can't be committed");
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// The state of a run whose attempt was broken off by the store or a key: nothing of the attempt is
+/// written, so what it did is as if the process had died here. None when the run isn't ours any more.
+fn handed_back(error: &JournalError) -> Option<Finish> {
+    let (state, cause, next_at) = match error {
+        JournalError::Store(StoreError::LeaseLost | StoreError::Closed) => return None,
+        JournalError::Store(e) if e.is_transient() => {
+            (RunState::Queued, Cause::Store, Some(Time::now().after(STORE_PAUSE)))
+        }
+        _ => (RunState::Parked, Cause::Damaged, None),
+    };
+    Some(Finish {
+        state,
+        cause: Some(cause),
+        next_at,
+        counted: Counted::Wakeup,
+        waiting: None,
+        sealed_result: None,
+        sealed_failure: None,
+        output: None,
+        journal: JournalWrite::default(),
+        at: Time::now(),
+    })
+}
+
+/// Seals a verdict.
+fn finish(
+    key: &DataKey,
+    run: RunId,
+    verdict: Verdict,
+    journal: JournalWrite,
+    output: Option<(Vec<OutputLine>, bool)>,
+) -> Result<Finish, JournalError> {
+    let seal = |table: &str, column: &str, text: &[u8]| key.seal(table, column, run.as_bytes(), text);
+    let text = |column: &str, text: &Option<String>| {
+        text.as_ref().map(|t| seal("runs", column, t.as_bytes())).transpose()
+    };
+    let output = match output {
+        Some((lines, truncated)) if truncated || !lines.is_empty() => {
+            let plain = serde_json::to_vec(&lines)
+                .map_err(|_| StoreError::Corrupt("output without JSON".to_owned()))?;
+            Some(NewOutput { sealed_lines: seal("run_output", "lines", &plain)?, truncated })
+        }
+        _ => None,
+    };
+    Ok(Finish {
+        state: verdict.state,
+        cause: verdict.cause,
+        next_at: verdict.next_at,
+        counted: verdict.counted,
+        waiting: verdict.waiting,
+        sealed_result: text("result", &verdict.result)?,
+        sealed_failure: text("failure", &verdict.failure)?,
+        output,
+        journal,
+        at: Time::now(),
+    })
+}

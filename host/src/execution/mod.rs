@@ -1,0 +1,19 @@
+//! One attempt of a run, from its claim to its new state.
+//!
+//! `attempt` opens the journal, prepares the component, lets the runtime run `handle`, and turns
+//! what came of it into the run's new state in one commit. `steps` stands between the guest and the
+//! outside: every host call goes through grants, then the journal, then `perform`, which asks Caspio.
+//! `retry` says when a run is due again. Whatever fails here ends as a state of the run, never as a lost run:
+//! when the store fails in the middle, the run is queued again as after a crash of the process.
+
+mod attempt;
+mod grants;
+mod outcome;
+mod perform;
+mod retry;
+mod schemas;
+mod steps;
+
+pub use attempt::{Executor, ExecutorParts};
+pub use retry::RetrySettings;
+pub use schemas::Schemas;

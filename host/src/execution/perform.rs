@@ -1,0 +1,200 @@
+//! Actions against Caspio: reads, plans of effects, effects.
+
+use std::sync::Arc;
+
+use crate::caspio::{CallContext, Caspio, CaspioError};
+use crate::journal::Plan;
+use crate::manifest::Grants;
+use crate::model::{Action, Answer, Criteria, TableSchema};
+
+use super::grants::may_see;
+use super::schemas::Schemas;
+
+/// Records that `records.list` answers at most when the guest names no limit, and that one update
+/// or delete may touch. More belongs into several runs: every one of them is in memory and in the journal.
+const MAX_RECORDS: u32 = 10_000;
+
+/// What an effect will be.
+pub(super) enum Planned {
+    /// This.
+    Do(Plan),
+    /// Nothing matches, so nothing is sent.
+    Nothing(Answer),
+}
+
+/// Performs the actions of one run.
+pub(super) struct Performer {
+    pub(super) caspio: Arc<Caspio>,
+    pub(super) schemas: Arc<Schemas>,
+    pub(super) grants: Arc<Grants>,
+    pub(super) context: CallContext,
+}
+
+impl Performer {
+    fn context(&self, action: &Action) -> CallContext {
+        CallContext { action: action.name(), ..self.context.clone() }
+    }
+
+    /// Calls spent so far by this run.
+    pub(super) fn calls(&self) -> u32 {
+        self.context.spent()
+    }
+
+    async fn schema(&self, context: &CallContext, table: &str) -> Result<Arc<TableSchema>, CaspioError> {
+        self.schemas.get(&self.caspio, context, table).await
+    }
+
+    /// A field that is not found may be newer than the schema: the next call asks again.
+    fn learn<T>(&self, table: &str, result: Result<T, CaspioError>) -> Result<T, CaspioError> {
+        if let Err(error) = &result
+            && error.is_about_schema()
+        {
+            self.schemas.forget(self.caspio.connection(), table);
+        }
+        result
+    }
+
+    /// An action without effect.
+    pub(super) async fn read(&self, action: &Action) -> Result<Answer, CaspioError> {
+        let context = self.context(action);
+        match action {
+            Action::ListRecords { table, query } => {
+                let schema = self.schema(&context, table).await?;
+                let mut query = query.clone();
+                query.limit = Some(query.limit.unwrap_or(MAX_RECORDS).min(MAX_RECORDS));
+                let rows = self.caspio.list(&context, &schema, &query).await;
+                self.learn(table, rows).map(Answer::Rows)
+            }
+            Action::GetRecord { table, pk_id } => {
+                let schema = self.schema(&context, table).await?;
+                let row = self.caspio.get(&context, &schema, *pk_id).await;
+                self.learn(table, row).map(Answer::Record)
+            }
+            Action::ListTables => {
+                let mut names = self.caspio.tables(&context).await?;
+                names.retain(|name| may_see(&self.grants, name));
+                Ok(Answer::Tables(names))
+            }
+            Action::ListFields { table } => {
+                let schema = self.schema(&context, table).await?;
+                Ok(Answer::Fields(schema.fields.clone()))
+            }
+            Action::CreateRecord { .. }
+            | Action::UpdateRecords { .. }
+            | Action::UpsertRecord { .. }
+            | Action::DeleteRecords { .. } => Err(CaspioError::misuse("an effect was performed as a read")),
+        }
+    }
+
+    /// Decides what an effect will do: which records it touches is read before it is sent.
+    pub(super) async fn plan(&self, action: &Action) -> Result<Planned, CaspioError> {
+        let context = self.context(action);
+        match action {
+            Action::CreateRecord { .. } => Ok(Planned::Do(Plan::Create)),
+            Action::UpsertRecord { table, criteria, .. } => {
+                let found = self.pin(&context, table, criteria, 1).await?;
+                Ok(Planned::Do(match found.first() {
+                    Some(first) => Plan::Update { pk_ids: vec![*first] },
+                    None => Plan::Create,
+                }))
+            }
+            Action::UpdateRecords { table, criteria, .. } => {
+                let pk_ids = self.pin_all(&context, table, criteria).await?;
+                Ok(if pk_ids.is_empty() {
+                    Planned::Nothing(Answer::Updated { affected: 0, rows: Vec::new() })
+                } else {
+                    Planned::Do(Plan::Update { pk_ids })
+                })
+            }
+            Action::DeleteRecords { table, criteria } => {
+                if criteria.fields().is_empty() {
+                    return Err(CaspioError::invalid(
+                        "",
+                        "delete needs criteria with at least one comparison; to delete all records compare PK_ID",
+                    ));
+                }
+                let pk_ids = self.pin_all(&context, table, criteria).await?;
+                Ok(if pk_ids.is_empty() {
+                    Planned::Nothing(Answer::Deleted(0))
+                } else {
+                    Planned::Do(Plan::Delete { pk_ids })
+                })
+            }
+            _ => Err(CaspioError::misuse("a read was planned as an effect")),
+        }
+    }
+
+    async fn pin(
+        &self,
+        context: &CallContext,
+        table: &str,
+        criteria: &Criteria,
+        limit: u32,
+    ) -> Result<Vec<i64>, CaspioError> {
+        let schema = self.schema(context, table).await?;
+        let ids = self.caspio.pk_ids(context, &schema, criteria, limit).await;
+        self.learn(table, ids)
+    }
+
+    async fn pin_all(
+        &self,
+        context: &CallContext,
+        table: &str,
+        criteria: &Criteria,
+    ) -> Result<Vec<i64>, CaspioError> {
+        if let Some(id) = criteria.as_pk_id() {
+            return Ok(vec![id]);
+        }
+        let ids = self.pin(context, table, criteria, MAX_RECORDS + 1).await?;
+        if ids.len() > MAX_RECORDS as usize {
+            return Err(CaspioError::too_large(
+                "more than 10,000 records match; narrow the criteria, or work in several runs",
+            ));
+        }
+        Ok(ids)
+    }
+
+    /// Sends an effect. `repeated`: an earlier try may have done it already, so what Caspio counts
+    /// as affected may be too few.
+    pub(super) async fn carry_out(
+        &self,
+        action: &Action,
+        plan: &Plan,
+        repeated: bool,
+    ) -> Result<Answer, CaspioError> {
+        let context = self.context(action);
+        let Some(table) = action.table() else {
+            return Err(CaspioError::misuse("an effect without a table"));
+        };
+        let schema = self.schema(&context, table).await?;
+        let all = |affected: u32, planned: &[i64]| {
+            if repeated { u32::try_from(planned.len()).unwrap_or(u32::MAX) } else { affected }
+        };
+        let answer = match (action, plan) {
+            (Action::CreateRecord { row, .. }, Plan::Create) => {
+                self.caspio.create(&context, &schema, row).await.map(Answer::Created)
+            }
+            (Action::UpsertRecord { row, .. }, Plan::Create) => {
+                let created = self.caspio.create(&context, &schema, row).await;
+                created.map(|row| Answer::Upserted { created: true, row })
+            }
+            (Action::UpsertRecord { row, .. }, Plan::Update { pk_ids }) => {
+                let updated = self.caspio.update_pks(&context, &schema, pk_ids, row, true).await;
+                updated.and_then(|updated| match updated.rows.into_iter().next() {
+                    Some(row) => Ok(Answer::Upserted { created: false, row }),
+                    None => Err(CaspioError::not_found("the record that matched was deleted meanwhile")),
+                })
+            }
+            (Action::UpdateRecords { changes, return_rows, .. }, Plan::Update { pk_ids }) => {
+                let updated = self.caspio.update_pks(&context, &schema, pk_ids, changes, *return_rows).await;
+                updated.map(|u| Answer::Updated { affected: all(u.affected, pk_ids), rows: u.rows })
+            }
+            (Action::DeleteRecords { .. }, Plan::Delete { pk_ids }) => {
+                let deleted = self.caspio.delete_pks(&context, &schema, pk_ids).await;
+                deleted.map(|n| Answer::Deleted(all(n, pk_ids)))
+            }
+            _ => Err(CaspioError::misuse("the plan does not fit the action")),
+        };
+        self.learn(table, answer)
+    }
+}

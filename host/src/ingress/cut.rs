@@ -1,0 +1,109 @@
+//! A message cut into typed events.
+
+use serde_json::{Map, Value};
+
+use crate::caspio::row_from_json;
+use crate::model::{Event, Row, TableSchema, TriggerKind};
+use crate::store::TriggerRecord;
+
+use super::Hook;
+
+/// What is in a message.
+pub(super) enum Cut {
+    /// Events, at least one.
+    Events(Vec<Event>),
+    /// Nothing to do, with the reason as a code.
+    Nothing(&'static str),
+    /// A JSON object, but no message of Caspio's.
+    Unparsable,
+}
+
+pub(super) fn message_id(object: &Map<String, Value>) -> Option<String> {
+    text(object, "messageId").map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned)
+}
+
+pub(super) fn cut(hook: &Hook, object: &Map<String, Value>) -> Cut {
+    let Some(event_type) = text(object, "eventType") else {
+        return if object.contains_key("data") { Cut::Unparsable } else { Cut::Nothing("test-message") };
+    };
+    let Some(kind) = TriggerKind::from_caspio(event_type) else { return Cut::Nothing("unknown-event-type") };
+    let rows = match object.get("data") {
+        None | Some(Value::Null) => return Cut::Nothing("test-message"),
+        Some(Value::Array(rows)) => rows,
+        Some(_) => return Cut::Unparsable,
+    };
+    if rows.is_empty() {
+        return Cut::Nothing("no-rows");
+    }
+    let table = text(object, "objectName").unwrap_or_default();
+    let Some(trigger) = trigger(hook, kind, table, text(object, "eventId")) else {
+        return Cut::Nothing("no-trigger");
+    };
+    let mut typed = Vec::with_capacity(rows.len());
+    for row in rows {
+        match row {
+            Value::Object(row) => typed.push(typed_row(&trigger.schema, row)),
+            _ => return Cut::Unparsable,
+        }
+    }
+    let event = |rows: Vec<Row>| Event {
+        kind,
+        connection: hook.record.connection_name.clone(),
+        table: trigger.table.clone(),
+        rows,
+        event_date: text(object, "eventDate").map(utc).unwrap_or_default(),
+        message_id: message_id(object).unwrap_or_default(),
+        reconciled: false,
+    };
+    Cut::Events(if trigger.batch {
+        vec![event(typed)]
+    } else {
+        typed.into_iter().map(|row| event(vec![row])).collect()
+    })
+}
+
+/// The trigger whose event in Caspio it was; by its id, else by what it says.
+fn trigger<'a>(
+    hook: &'a Hook,
+    kind: TriggerKind,
+    table: &str,
+    event_id: Option<&str>,
+) -> Option<&'a TriggerRecord> {
+    let alike = |t: &&TriggerRecord| t.kind == kind && t.table.eq_ignore_ascii_case(table);
+    let all = &hook.record.triggers;
+    all.iter()
+        .find(|t| alike(t) && event_id.is_some() && t.caspio_id.as_deref() == event_id)
+        .or_else(|| all.iter().find(alike))
+}
+
+fn typed_row(schema: &TableSchema, row: &Map<String, Value>) -> Row {
+    row_from_json(schema, row)
+}
+
+fn text<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+    object.get(name)?.as_str()
+}
+
+/// `eventDate` in UTC with whole seconds; it is UTC already unless it has an offset. "" when it is no date.
+fn utc(text: &str) -> String {
+    let with_offset: Result<jiff::Timestamp, _> = text.parse();
+    let at = match with_offset {
+        Ok(at) => Some(jiff::tz::Offset::UTC.to_datetime(at)),
+        Err(_) => text.parse::<jiff::civil::DateTime>().ok(),
+    };
+    at.map(|at| at.strftime("%Y-%m-%dT%H:%M:%S").to_string()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::utc;
+
+    #[test]
+    fn event_dates_become_utc() {
+        assert_eq!(utc("2026-01-16T19:52:55"), "2026-01-16T19:52:55");
+        assert_eq!(utc("2026-01-16T19:52:55.123"), "2026-01-16T19:52:55");
+        assert_eq!(utc("2026-01-16T19:52:55Z"), "2026-01-16T19:52:55");
+        assert_eq!(utc("2026-01-16T19:52:55-05:00"), "2026-01-17T00:52:55");
+        assert_eq!(utc("yesterday"), "");
+    }
+}

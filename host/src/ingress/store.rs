@@ -1,0 +1,140 @@
+//! A verified message becomes durable, with its events and their runs, in one commit.
+
+use crate::clock::Time;
+use crate::faults;
+use crate::model::{EventId, MessageId, MessageState, RunId};
+use crate::secrets::{DataKey, random_bytes};
+use crate::store::{Ingested, NewEvent, NewMessage, Store};
+
+use super::cut::{Cut, cut, message_id};
+use super::verify::Content;
+use super::{Hooks, IngressError, VerifiedMessage};
+
+/// An event that is durable, and the run that it starts. Only [`persist`] makes one.
+#[derive(Debug)]
+pub struct StoredEvent {
+    run: RunId,
+}
+
+impl StoredEvent {
+    /// The run that it started.
+    #[must_use]
+    pub fn run(&self) -> RunId {
+        self.run
+    }
+}
+
+/// What became of a message. Whatever it is, Caspio has done its part: 200.
+#[derive(Debug)]
+pub enum Accepted {
+    /// Stored; these events' runs are queued.
+    Stored(Vec<StoredEvent>),
+    /// Stored; nothing is to be done.
+    Skipped,
+    /// Stored; it can't be understood.
+    Unparsable,
+    /// It was stored before.
+    Duplicate,
+}
+
+/// Stores the message. `Ok` means that it is durable.
+///
+/// # Errors
+/// When it could not be stored: nothing of it was, and Caspio should send it again.
+pub async fn persist(
+    store: &dyn Store,
+    hooks: &Hooks,
+    message: VerifiedMessage,
+) -> Result<Accepted, IngressError> {
+    let VerifiedMessage { hook, content, size, pin } = message;
+    let id = MessageId::new();
+    let at = Time::now();
+    let (data_key, wrapped_key) = hook.key.new_data_key(id.as_bytes())?;
+    let seal_payload = |plain: &[u8]| data_key.seal("messages", "payload", id.as_bytes(), plain);
+
+    let mut new = NewMessage {
+        id,
+        tenant: hook.record.tenant.clone(),
+        webhook: hook.record.id,
+        message_id: None,
+        state: MessageState::Unparsable,
+        reason: None,
+        size: size as u64,
+        wrapped_key,
+        sealed_payload: Vec::new(),
+        pin_signature: pin.as_ref().map(super::signature::Pinned::to_text),
+        events: Vec::new(),
+        at,
+    };
+    match &content {
+        Content::Unparsable(body) => {
+            new.reason = Some("not-json");
+            new.sealed_payload = seal_payload(body)?;
+        }
+        Content::Object(object) => {
+            new.message_id = message_id(object);
+            new.sealed_payload = seal_payload(&serde_json::to_vec(object).unwrap_or_default())?;
+            match cut(&hook, object) {
+                Cut::Unparsable => new.reason = Some("not-a-message"),
+                Cut::Nothing(reason) => {
+                    new.state = MessageState::Skipped;
+                    new.reason = Some(reason);
+                }
+                Cut::Events(events) => {
+                    new.state = MessageState::Stored;
+                    new.events =
+                        events.iter().map(|event| new_event(&data_key, event)).collect::<Result<_, _>>()?;
+                }
+            }
+        }
+    }
+    let unparsable = new.state == MessageState::Unparsable;
+    let (message_id, reason) = (new.message_id.clone(), new.reason);
+    let stored: Vec<StoredEvent> = new.events.iter().map(|e| StoredEvent { run: e.run }).collect();
+    faults::pass("ingress.before-commit");
+    if faults::hit("ingress.commit-fails") {
+        return Err(crate::store::StoreError::Full.into());
+    }
+    let ingested = store.ingest(new).await?;
+    faults::pass("ingress.after-commit");
+    if pin.is_some() {
+        tracing::info!(webhook = %hook.record.id, "messages of this webhook are signed; from now on they must be");
+        hooks.forget(hook.record.id);
+    }
+    tracing::debug!(
+        webhook = %hook.record.id,
+        message = %id,
+        message_id = message_id.is_some(),
+        gone = hook.is_gone(),
+        outcome = ?ingested,
+        reason,
+        "message stored"
+    );
+    Ok(match ingested {
+        Ingested::Duplicate => Accepted::Duplicate,
+        Ingested::Stored(_) => Accepted::Stored(stored),
+        Ingested::Skipped if unparsable => Accepted::Unparsable,
+        Ingested::Skipped => Accepted::Skipped,
+    })
+}
+
+fn new_event(key: &DataKey, event: &crate::model::Event) -> Result<NewEvent, IngressError> {
+    let (id, run) = (EventId::new(), RunId::new());
+    let plain = serde_json::to_vec(event)
+        .map_err(|_| crate::store::StoreError::Corrupt("an event without JSON".to_owned()))?;
+    let seed: [u8; 32] = random_bytes()?;
+    let pk_id = match event.rows.as_slice() {
+        [row] => row.pk_id(),
+        _ => None,
+    };
+    Ok(NewEvent {
+        id,
+        kind: event.kind,
+        table: event.table.clone(),
+        pk_id,
+        event_date: event.event_date.clone(),
+        sealed_typed: key.seal("events", "typed", id.as_bytes(), &plain)?,
+        run,
+        sealed_seed: key.seal("runs", "seed", run.as_bytes(), &seed)?,
+    })
+}

@@ -1,0 +1,33 @@
+//! What was decided before an effect is sent, so that an interrupted one can be judged.
+
+use serde::{Deserialize, Serialize};
+
+/// How an effect is carried out; durable with its intent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Plan {
+    /// A record is created (also by an upsert whose look-up found none).
+    Create,
+    /// These records are changed (pinned before the effect, or named by the guest).
+    Update {
+        /// Their `PK_ID`s.
+        pk_ids: Vec<i64>,
+    },
+    /// These records are deleted.
+    Delete {
+        /// Their `PK_ID`s.
+        pk_ids: Vec<i64>,
+    },
+}
+
+impl Plan {
+    /// Whether doing it twice leaves the same as doing it once, so that an undecided one is simply
+    /// done again.
+    #[must_use]
+    pub fn is_repeatable(&self) -> bool {
+        match self {
+            Self::Create => false,
+            Self::Update { .. } | Self::Delete { .. } => true,
+        }
+    }
+}

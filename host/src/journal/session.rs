@@ -1,0 +1,302 @@
+//! One attempt's view of the journal.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::Time;
+use crate::faults;
+use crate::model::{Action, ActionError, Answer, Effect, RunId};
+use crate::secrets::{DataKey, SealError, TenantKey};
+use crate::store::{JournalWrite, StepRecord, StepState, Store, StoreError};
+
+use super::{Plan, entry};
+
+/// First and longest pause between tries of a commit that must succeed.
+const COMMIT_PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// Why the journal can't go on.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum JournalError {
+    /// The store refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A step can't be opened or sealed.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+}
+
+/// Both calls of a divergence.
+#[derive(Debug, Clone)]
+pub struct Divergence {
+    /// Number of the step.
+    pub number: u32,
+    /// What is recorded there.
+    pub recorded: Action,
+    /// What the guest called; none when it ended without calling.
+    pub called: Option<Action>,
+}
+
+/// A journal that was opened.
+pub enum Opened {
+    /// The attempt may go on.
+    Ready(Box<Journal>),
+    /// A step's effect may or may not have happened and can't be repeated: the run must be parked.
+    Undecided {
+        /// Number of the step.
+        number: u32,
+        /// Its action, e.g. `records.create`.
+        action: String,
+    },
+}
+
+/// What to do with a call.
+pub enum Next {
+    /// It is recorded: this is its answer.
+    Answered(Result<Answer, ActionError>),
+    /// It is new: perform it and report to the slot.
+    Perform(Slot),
+    /// Its intent is recorded without a result, and may be repeated as planned.
+    Repeat(Slot, Plan),
+    /// Another call is recorded at its place.
+    Diverged(Box<Divergence>),
+}
+
+/// A step under way.
+#[derive(Debug)]
+pub struct Slot {
+    record: StepRecord,
+}
+
+impl Slot {
+    /// Number of the step.
+    #[must_use]
+    pub fn number(&self) -> u32 {
+        self.record.number
+    }
+}
+
+/// See the module's text.
+pub struct Journal {
+    store: Arc<dyn Store>,
+    run: RunId,
+    owner: String,
+    tenant_key: TenantKey,
+    data_key: DataKey,
+    version: u32,
+    run_start: Time,
+    recorded: VecDeque<StepRecord>,
+    next: u32,
+    pending: JournalWrite,
+    elapsed_us: u64,
+}
+
+impl Journal {
+    /// Opens the journal of a run that `owner` has claimed.
+    ///
+    /// # Errors
+    /// When the store or a key fails.
+    #[allow(clippy::too_many_arguments, reason = "each is another thing; a struct would only rename them")]
+    pub async fn open(
+        store: Arc<dyn Store>,
+        run: RunId,
+        owner: String,
+        tenant_key: TenantKey,
+        data_key: DataKey,
+        version: u32,
+        run_start: Time,
+    ) -> Result<Opened, JournalError> {
+        let mut steps = store.steps(run).await?;
+        let mut pending = JournalWrite::default();
+        if let Some(last) = steps.last().filter(|s| s.state == StepState::Intent) {
+            let clear = entry::decode_step(&data_key, run, last)?;
+            if !clear.plan.is_some_and(|plan| plan.is_repeatable()) {
+                return Ok(Opened::Undecided { number: last.number, action: last.action.clone() });
+            }
+        } else {
+            let keep = steps.iter().rposition(is_final).map_or(0, |last| last + 1);
+            if keep < steps.len() {
+                steps.truncate(keep);
+                let after = steps.last().map_or(0, |s| s.number);
+                pending.forget_after = Some(after);
+            }
+        }
+        Ok(Opened::Ready(Box::new(Self {
+            store,
+            run,
+            owner,
+            tenant_key,
+            data_key,
+            version,
+            run_start,
+            recorded: steps.into(),
+            next: 1,
+            pending,
+            elapsed_us: 0,
+        })))
+    }
+
+    /// Virtual time of the last step, since the start of the run.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        Duration::from_micros(self.elapsed_us)
+    }
+
+    /// The guest makes its next call.
+    ///
+    /// # Errors
+    /// When a recorded step can't be opened.
+    pub fn next(&mut self, action: &Action) -> Result<Next, JournalError> {
+        let fingerprint = entry::fingerprint(&self.tenant_key, self.version, action)?;
+        let number = self.next;
+        let Some(recorded) = self.recorded.pop_front() else {
+            self.next += 1;
+            let sealed_request = entry::seal(&self.data_key, self.run, number, "request", action)?;
+            return Ok(Next::Perform(Slot {
+                record: StepRecord {
+                    number,
+                    action: action.name().to_owned(),
+                    table: action.table().map(str::to_owned),
+                    effect: action.effect() == Effect::Changes,
+                    state: StepState::Intent,
+                    outcome: None,
+                    affected: None,
+                    fingerprint,
+                    sealed_request,
+                    sealed_plan: None,
+                    sealed_result: None,
+                    elapsed_us: self.elapsed_us,
+                    calls: 0,
+                    started_at: Time::now(),
+                    finished_at: None,
+                },
+            }));
+        };
+        let clear = entry::decode_step(&self.data_key, self.run, &recorded)?;
+        if recorded.fingerprint != fingerprint {
+            let called = Some(action.clone());
+            self.recorded.push_front(recorded);
+            return Ok(Next::Diverged(Box::new(Divergence { number, recorded: clear.request, called })));
+        }
+        self.next += 1;
+        self.elapsed_us = self.elapsed_us.max(recorded.elapsed_us);
+        match (clear.result, clear.plan) {
+            (Some(result), _) => Ok(Next::Answered(result)),
+            (None, Some(plan)) => Ok(Next::Repeat(Slot { record: recorded }, plan)),
+            (None, None) => Err(StoreError::Corrupt(format!("step {number} has no result")).into()),
+        }
+    }
+
+    /// Steps that are recorded as final and that the guest, which has ended, did not call.
+    ///
+    /// # Errors
+    /// When a recorded step can't be opened.
+    pub fn uncalled(&self) -> Result<Option<Divergence>, JournalError> {
+        let Some(step) = self.recorded.front() else { return Ok(None) };
+        let clear = entry::decode_step(&self.data_key, self.run, step)?;
+        Ok(Some(Divergence { number: step.number, recorded: clear.request, called: None }))
+    }
+
+    /// A step that changed nothing outside (a read, or a call that was refused) is done. It becomes
+    /// durable with the next intent or the end of the attempt.
+    ///
+    /// # Errors
+    /// When it can't be sealed.
+    pub fn done(
+        &mut self,
+        slot: Slot,
+        result: &Result<Answer, ActionError>,
+        calls: u32,
+    ) -> Result<(), JournalError> {
+        let mut record = self.completed(slot, result, calls)?;
+        record.effect = false;
+        self.pending.steps.push(record);
+        Ok(())
+    }
+
+    /// Makes the intent of an effect durable, with all steps before it. Only after this may it be sent.
+    ///
+    /// # Errors
+    /// When the store can't: nothing was sent then, and nothing is undecided.
+    pub async fn intend(&mut self, slot: &mut Slot, plan: &Plan) -> Result<(), JournalError> {
+        let record = &mut slot.record;
+        record.sealed_plan = Some(entry::seal(&self.data_key, self.run, record.number, "plan", plan)?);
+        let mut write = self.pending.clone();
+        write.steps.push(record.clone());
+        faults::pass("journal.before-intent");
+        self.store.record(self.run, &self.owner, write).await?;
+        self.pending = JournalWrite::default();
+        faults::pass("journal.after-intent");
+        Ok(())
+    }
+
+    /// An effect was answered: its result becomes durable, however long the store needs for it.
+    ///
+    /// # Errors
+    /// When the run's lease was lost, the host is closing, or a key fails.
+    pub async fn effect_done(
+        &mut self,
+        slot: Slot,
+        result: &Result<Answer, ActionError>,
+        calls: u32,
+    ) -> Result<(), JournalError> {
+        let record = self.completed(slot, result, calls)?;
+        let write = JournalWrite { forget_after: None, steps: vec![record] };
+        let mut pause = COMMIT_PAUSE.0;
+        loop {
+            faults::pass("journal.before-result");
+            match self.store.record(self.run, &self.owner, write.clone()).await {
+                Err(e) if e.is_transient() => {
+                    tracing::warn!(run = %self.run, code = e.code(), "result not committed yet; trying again");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(COMMIT_PAUSE.1);
+                }
+                Err(e) => return Err(e.into()),
+                Ok(()) => {
+                    faults::pass("journal.after-result");
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// An intent of which it is certain that it had no effect: it goes away with the end of this attempt.
+    pub fn withdraw(&mut self, slot: &Slot) {
+        let after = slot.number().saturating_sub(1);
+        self.pending.forget_after = Some(self.pending.forget_after.map_or(after, |a| a.min(after)));
+    }
+
+    /// What is not durable yet, for the end of the attempt.
+    #[must_use]
+    pub fn take_pending(&mut self) -> JournalWrite {
+        std::mem::take(&mut self.pending)
+    }
+
+    fn completed(
+        &mut self,
+        slot: Slot,
+        result: &Result<Answer, ActionError>,
+        calls: u32,
+    ) -> Result<StepRecord, JournalError> {
+        let mut record = slot.record;
+        let now = Time::now();
+        let elapsed = u64::try_from(now.since(self.run_start).as_micros()).unwrap_or(u64::MAX);
+        self.elapsed_us = self.elapsed_us.max(elapsed);
+        record.state = StepState::Done;
+        record.outcome = Some(match result {
+            Ok(_) => "ok".to_owned(),
+            Err(e) => e.code().to_owned(),
+        });
+        record.affected = entry::affected(result);
+        record.sealed_result = Some(entry::seal(&self.data_key, self.run, record.number, "result", result)?);
+        record.elapsed_us = self.elapsed_us;
+        record.calls = record.calls.saturating_add(calls);
+        record.finished_at = Some(now);
+        Ok(record)
+    }
+}
+
+/// A successful effect.
+fn is_final(step: &StepRecord) -> bool {
+    step.effect && step.state == StepState::Done && step.outcome.as_deref() == Some("ok")
+}

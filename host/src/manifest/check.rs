@@ -1,0 +1,188 @@
+//! From the file to a valid manifest.
+
+use std::collections::BTreeMap;
+
+use toml::Spanned;
+
+use crate::model::TriggerKind;
+
+use super::raw::{Raw, RawTrigger};
+use super::{Grants, Manifest, ManifestError, Op, SOURCES, Trigger};
+
+/// Longest text of one setting, in bytes: settings are for choices, not for data.
+const SETTING_MAX: usize = 64 * 1024;
+
+pub(super) fn check(raw: Raw, text: &str) -> Result<Manifest, ManifestError> {
+    let wrong = |at: usize, message: String| Err(ManifestError::at(text, at, message));
+    if !is_name(raw.name.get_ref()) {
+        return wrong(
+            raw.name.span().start,
+            "`name` must be 1 to 63 of a-z, 0-9 and -, starting with a letter".to_owned(),
+        );
+    }
+    let component = raw.component.get_ref();
+    if component.is_empty() || !component.ends_with(".wasm") {
+        return wrong(
+            raw.component.span().start,
+            "`component` must be the path of a .wasm component, relative to this file".to_owned(),
+        );
+    }
+    if let Some(connection) = &raw.connection
+        && connection.get_ref().trim().is_empty()
+    {
+        return wrong(
+            connection.span().start,
+            "`connection` must name one of `caspian connection list`".to_owned(),
+        );
+    }
+    let grants = Grants {
+        tables: raw.grants.tables.iter().map(|(name, ops)| (name.clone(), ops.get_ref().clone())).collect(),
+    };
+    if raw.triggers.is_empty() {
+        return wrong(
+            0,
+            "there is no [[trigger]]; add one, e.g. event = \"record-insert\", table = \"Patients\""
+                .to_owned(),
+        );
+    }
+    let mut triggers: Vec<Trigger> = Vec::with_capacity(raw.triggers.len());
+    for spanned in raw.triggers {
+        let at = spanned.span().start;
+        let trigger = trigger(spanned.into_inner(), &grants, at, text)?;
+        if triggers.iter().any(|other| collide(other, &trigger)) {
+            let message = if trigger.kind == TriggerKind::RecordUpdate {
+                "two record-update triggers of this table share a field (no `fields` means all of them); \
+                 Caspio allows each field once a webhook: merge them"
+            } else {
+                "two triggers have the same event and table; Caspio allows one a webhook: merge them"
+            };
+            return wrong(at, message.to_owned());
+        }
+        triggers.push(trigger);
+    }
+    let limits = spanned_or_default(raw.limits);
+    if let Some((name, allowed)) = limits.0.out_of_range() {
+        return wrong(limits.1, format!("`limits.{name}` must be {allowed}"));
+    }
+    let retry = spanned_or_default(raw.retry);
+    if let Some((name, allowed)) = retry.0.out_of_range() {
+        return wrong(retry.1, format!("`retry.{name}` must be {allowed}"));
+    }
+    let mut settings = BTreeMap::new();
+    for (name, value) in raw.settings {
+        let at = value.span().start;
+        let value = match value.into_inner() {
+            toml::Value::String(text) => text,
+            other => other.to_string(),
+        };
+        if value.len() > SETTING_MAX {
+            return wrong(at, format!("setting `{name}` is longer than 64 KiB; keep data in a table"));
+        }
+        settings.insert(name, value);
+    }
+    Ok(Manifest {
+        name: raw.name.into_inner(),
+        component: raw.component.into_inner(),
+        connection: raw.connection.map(Spanned::into_inner),
+        triggers,
+        grants,
+        limits: limits.0,
+        retry: retry.0,
+        settings,
+    })
+}
+
+/// The value and its position.
+fn spanned_or_default<T: Default>(value: Option<Spanned<T>>) -> (T, usize) {
+    value.map_or_else(
+        || (T::default(), 0),
+        |v| {
+            let at = v.span().start;
+            (v.into_inner(), at)
+        },
+    )
+}
+
+fn trigger(raw: RawTrigger, grants: &Grants, at: usize, text: &str) -> Result<Trigger, ManifestError> {
+    let wrong = |at: usize, message: String| Err(ManifestError::at(text, at, message));
+    let event = raw.event.get_ref().as_str();
+    let kind = match TriggerKind::parse(event) {
+        Some(kind) if kind.to_caspio().is_some() => kind,
+        Some(_) => {
+            return wrong(
+                raw.event.span().start,
+                format!("triggers of the kind \"{event}\" are not supported by this version of caspian"),
+            );
+        }
+        None => {
+            return wrong(
+                raw.event.span().start,
+                "`event` must be \"record-insert\", \"record-update\" or \"record-delete\"".to_owned(),
+            );
+        }
+    };
+    if raw.table.get_ref().trim().is_empty() {
+        return wrong(raw.table.span().start, "`table` must name a table of the connection".to_owned());
+    }
+    if let Some(fields) = &raw.fields
+        && kind != TriggerKind::RecordUpdate
+    {
+        return wrong(
+            fields.span().start,
+            "`fields` goes with event = \"record-update\" only; remove it".to_owned(),
+        );
+    }
+    let table = raw.table.into_inner();
+    let sources = match raw.sources {
+        Some(sources) => {
+            let span = sources.span().start;
+            let mut known = Vec::new();
+            for name in sources.into_inner() {
+                match SOURCES.iter().find(|s| s.eq_ignore_ascii_case(&name)) {
+                    Some(source) => known.push((*source).to_owned()),
+                    None => {
+                        return wrong(
+                            span,
+                            format!("`sources` holds something else than {}", SOURCES.join(", ")),
+                        );
+                    }
+                }
+            }
+            known
+        }
+        None if [Op::Create, Op::Update, Op::Delete].iter().any(|op| grants.allows(&table, *op)) => {
+            return wrong(
+                at,
+                "this workflow may write the table that triggers it, so it could start itself again: say \
+                 with `sources` whose changes start it, e.g. [\"Datasheet\", \"DataPages\"] (its own are \"RESTAPIs\")"
+                    .to_owned(),
+            );
+        }
+        None => Vec::new(),
+    };
+    Ok(Trigger {
+        kind,
+        table,
+        fields: raw.fields.map(Spanned::into_inner).unwrap_or_default(),
+        sources,
+        batch: raw.batch,
+    })
+}
+
+/// Caspio's rule a webhook and table: one insert, one delete, one update for all fields or several for different ones.
+fn collide(a: &Trigger, b: &Trigger) -> bool {
+    let shared = || a.fields.iter().any(|x| b.fields.iter().any(|y| x.eq_ignore_ascii_case(y)));
+    a.kind == b.kind
+        && a.table.eq_ignore_ascii_case(&b.table)
+        && (a.kind != TriggerKind::RecordUpdate || a.fields.is_empty() || b.fields.is_empty() || shared())
+}
+
+fn is_name(text: &str) -> bool {
+    text.len() <= 63
+        && text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

@@ -1,0 +1,132 @@
+//! `workflow.toml`: what a workflow is, when it runs, what it may do.
+//!
+//! [`Manifest::parse`] is the only way to one, so whoever holds a manifest holds a valid one. Unknown
+//! keys, values out of range and combinations that Caspio would refuse are errors with line and
+//! column. The text that was given is what is stored; versions of a workflow keep theirs for ever, so
+//! keys are added and never change their meaning.
+
+mod check;
+mod error;
+mod limits;
+mod raw;
+
+use std::collections::BTreeMap;
+
+use crate::model::{Limits, TriggerKind};
+
+pub use error::ManifestError;
+pub use limits::{LimitSettings, Retry};
+
+/// Caspio's event sources: the five of its contract and the two that its own n8n node sends.
+pub const SOURCES: &[&str] =
+    &["Datasheet", "DataPages", "RESTAPIs", "TriggeredActions", "Tasks", "DataParts", "Extensions"];
+
+/// An operation on a table that can be granted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Op {
+    /// Records may be read, and compared in criteria.
+    Read,
+    /// Records may be created.
+    Create,
+    /// Records may be changed.
+    Update,
+    /// Records may be deleted.
+    Delete,
+}
+
+impl Op {
+    /// All of them.
+    pub const ALL: &'static [Self] = &[Self::Read, Self::Create, Self::Update, Self::Delete];
+
+    /// As in manifests.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+/// What a workflow may do. Nothing that is not named.
+#[derive(Debug, Clone, Default)]
+pub struct Grants {
+    tables: Vec<(String, Vec<Op>)>,
+}
+
+impl Grants {
+    /// Whether an operation on a table is granted. Names are compared as Caspio does, without regard to case.
+    #[must_use]
+    pub fn allows(&self, table: &str, op: Op) -> bool {
+        self.tables.iter().any(|(name, ops)| name.eq_ignore_ascii_case(table) && ops.contains(&op))
+    }
+
+    /// Tables on which something is granted.
+    pub fn tables(&self) -> impl Iterator<Item = &str> {
+        self.tables.iter().map(|(name, _)| name.as_str())
+    }
+}
+
+/// `[[trigger]]`: what starts a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trigger {
+    /// Kind.
+    pub kind: TriggerKind,
+    /// The table.
+    pub table: String,
+    /// Updates only: the change must touch one of these fields; empty: any.
+    pub fields: Vec<String>,
+    /// Who must have made the change; empty: anyone.
+    pub sources: Vec<String>,
+    /// One run for the whole message instead of one a row.
+    pub batch: bool,
+}
+
+/// A valid manifest.
+#[derive(Debug, Clone)]
+pub struct Manifest {
+    /// The workflow's name.
+    pub name: String,
+    /// Path of the component, relative to the manifest.
+    pub component: String,
+    /// Name of the connection, unless the deploy names one.
+    pub connection: Option<String>,
+    /// When it runs.
+    pub triggers: Vec<Trigger>,
+    /// What it may do.
+    pub grants: Grants,
+    /// What an attempt may use.
+    pub limits: LimitSettings,
+    /// Tries and back-off.
+    pub retry: Retry,
+    /// What the guest reads by `settings`.
+    pub settings: BTreeMap<String, String>,
+}
+
+impl Manifest {
+    /// Reads a manifest.
+    ///
+    /// # Errors
+    /// With line and column, and what to write instead.
+    pub fn parse(text: &str) -> Result<Self, ManifestError> {
+        let raw: raw::Raw = toml::from_str(text).map_err(|e| ManifestError::syntax(text, &e))?;
+        check::check(raw, text)
+    }
+}
+
+impl LimitSettings {
+    /// As the runtime wants them.
+    #[must_use]
+    pub fn to_limits(&self) -> Limits {
+        Limits {
+            wall: std::time::Duration::from_secs(self.wall_seconds),
+            fuel: self.fuel,
+            memory: usize::try_from(self.memory_mib).unwrap_or(usize::MAX).saturating_mul(1 << 20),
+            host_calls: self.host_calls,
+            log: usize::try_from(self.log_kib).unwrap_or(usize::MAX).saturating_mul(1 << 10),
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! The file as it is written, with positions.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::{LimitSettings, Op, Retry};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Raw {
+    pub(super) name: Spanned<String>,
+    pub(super) component: Spanned<String>,
+    pub(super) connection: Option<Spanned<String>>,
+    #[serde(default, rename = "trigger")]
+    pub(super) triggers: Vec<Spanned<RawTrigger>>,
+    #[serde(default)]
+    pub(super) grants: RawGrants,
+    pub(super) limits: Option<Spanned<LimitSettings>>,
+    pub(super) retry: Option<Spanned<Retry>>,
+    #[serde(default)]
+    pub(super) settings: BTreeMap<String, Spanned<toml::Value>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTrigger {
+    pub(super) event: Spanned<String>,
+    pub(super) table: Spanned<String>,
+    pub(super) fields: Option<Spanned<Vec<String>>>,
+    pub(super) sources: Option<Spanned<Vec<String>>>,
+    #[serde(default)]
+    pub(super) batch: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawGrants {
+    pub(super) tables: BTreeMap<String, Spanned<Vec<Op>>>,
+}

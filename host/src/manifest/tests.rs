@@ -1,0 +1,86 @@
+use super::super::{Manifest, Op};
+use crate::model::TriggerKind;
+
+const GOOD: &str = r#"
+name = "patient-onboarding"
+component = "patient_onboarding.wasm"
+connection = "clinic"
+
+[[trigger]]
+event = "record-insert"
+table = "Patients"
+
+[[trigger]]
+event = "record-update"
+table = "Appointments"
+fields = ["Status"]
+sources = ["datasheet", "DataPages"]
+
+[grants]
+tables = { Patients = ["read"], Tasks = ["create"], Contacts = ["read", "create", "update"] }
+
+[limits]
+memory_mib = 16
+
+[settings]
+title = "Welcome"
+days = 3
+"#;
+
+#[test]
+fn a_good_manifest_says_what_it_says() {
+    let m = Manifest::parse(GOOD).unwrap();
+    assert_eq!(m.name, "patient-onboarding");
+    assert_eq!(m.connection.as_deref(), Some("clinic"));
+    assert_eq!(m.triggers.len(), 2);
+    assert_eq!(m.triggers[1].kind, TriggerKind::RecordUpdate);
+    assert_eq!(m.triggers[1].sources, ["Datasheet", "DataPages"]);
+    assert!(m.grants.allows("patients", Op::Read) && !m.grants.allows("Patients", Op::Create));
+    assert!(!m.grants.allows("Other", Op::Read));
+    assert_eq!(m.limits.memory_mib, 16);
+    assert_eq!(m.limits.wall_seconds, 30);
+    assert_eq!(m.retry.attempts, 6);
+    assert_eq!(m.settings["title"], "Welcome");
+    assert_eq!(m.settings["days"], "3");
+}
+
+#[test]
+fn every_mistake_is_named_with_its_place() {
+    let base = "name = \"w\"\ncomponent = \"w.wasm\"\n";
+    let trigger = "[[trigger]]\nevent = \"record-insert\"\ntable = \"T\"\n";
+    for (text, line, part) in [
+        ("name = \"w\"\ncomponent = \"w.wasm\"\nfoo = 1\n".to_owned(), 3, "unknown field `foo`"),
+        ("name = 3\n".to_owned(), 1, "expected a string"),
+        ("name = \"W W\"\ncomponent = \"w.wasm\"\n".to_owned(), 1, "`name` must be"),
+        ("name = \"w\"\ncomponent = \"w.txt\"\n".to_owned(), 2, "`component` must be"),
+        (base.to_owned(), 1, "no [[trigger]]"),
+        (format!("{base}{trigger}fields = [\"A\"]\n"), 6, "`fields` goes with"),
+        (format!("{base}{trigger}sources = [\"Mars\"]\n"), 6, "`sources` holds something else"),
+        (format!("{base}{trigger}colour = 1\n"), 6, "unknown field `colour`"),
+        (format!("{base}[[trigger]]\nevent = \"record-eat\"\ntable = \"T\"\n"), 4, "`event` must be"),
+        (
+            format!("{base}[[trigger]]\nevent = \"schedule\"\ntable = \"T\"\n"),
+            4,
+            "not supported by this version",
+        ),
+        (format!("{base}{trigger}{trigger}"), 6, "same event and table"),
+        (format!("{base}{trigger}[grants]\ntables = {{ T = [\"create\"] }}\n"), 3, "could start itself"),
+        (format!("{base}{trigger}[grants]\ntables = {{ T = [\"fly\"] }}\n"), 7, "unknown variant"),
+        (format!("{base}{trigger}[limits]\nfuel = 1\n"), 6, "`limits.fuel` must be"),
+        (format!("{base}{trigger}[retry]\nattempts = 0\n"), 6, "`retry.attempts` must be"),
+        (format!("{base}{trigger}[limits]\nfuell = 1\n"), 7, "unknown field `fuell`"),
+        ("name = \"w\n".to_owned(), 1, ""),
+    ] {
+        let error = Manifest::parse(&text).unwrap_err();
+        assert!(error.message.contains(part), "{text}\n{error}");
+        assert_eq!(error.line, line, "{text}\n{error}");
+        assert!(error.column >= 1);
+    }
+}
+
+#[test]
+fn settings_are_not_in_errors() {
+    let text = "name = \"w\"\ncomponent = \"w.wasm\"\n[settings]\nkey = \"canary-value\" trailing\n";
+    let error = Manifest::parse(text).unwrap_err();
+    assert!(!error.to_string().contains("canary-value"), "{error}");
+}

@@ -1,0 +1,238 @@
+//! What a guest may ask for, and what it is answered. One action is one step of a run.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Criteria, Field, Row};
+
+/// A key to sort by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SortKey {
+    /// The field.
+    pub field: String,
+    /// Largest first.
+    pub descending: bool,
+}
+
+/// A query for records.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Query {
+    /// Fields to read; empty: all.
+    pub select: Vec<String>,
+    /// Which records; none: all.
+    pub criteria: Option<Criteria>,
+    /// Order; `PK_ID` is always appended.
+    pub order: Vec<SortKey>,
+    /// At most so many records.
+    pub limit: Option<u32>,
+}
+
+/// One call of a guest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// `records.list`
+    ListRecords {
+        /// The table.
+        table: String,
+        /// What is asked.
+        query: Query,
+    },
+    /// `records.get`
+    GetRecord {
+        /// The table.
+        table: String,
+        /// Which record.
+        pk_id: i64,
+    },
+    /// `records.create`
+    CreateRecord {
+        /// The table.
+        table: String,
+        /// The new values.
+        row: Row,
+    },
+    /// `records.update`
+    UpdateRecords {
+        /// The table.
+        table: String,
+        /// Which records.
+        criteria: Criteria,
+        /// The new values.
+        changes: Row,
+        /// Answer the changed records.
+        return_rows: bool,
+    },
+    /// `records.upsert`
+    UpsertRecord {
+        /// The table.
+        table: String,
+        /// Which record.
+        criteria: Criteria,
+        /// The new values.
+        row: Row,
+    },
+    /// `records.delete`
+    DeleteRecords {
+        /// The table.
+        table: String,
+        /// Which records.
+        criteria: Criteria,
+    },
+    /// `tables.list`
+    ListTables,
+    /// `tables.fields`
+    ListFields {
+        /// The table.
+        table: String,
+    },
+}
+
+/// Whether an action changes something outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// It only reads.
+    None,
+    /// It changes something: its intent is durable before it is sent.
+    Changes,
+}
+
+impl Action {
+    /// The name, as shown in run records and metrics: `records.create`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::ListRecords { .. } => "records.list",
+            Self::GetRecord { .. } => "records.get",
+            Self::CreateRecord { .. } => "records.create",
+            Self::UpdateRecords { .. } => "records.update",
+            Self::UpsertRecord { .. } => "records.upsert",
+            Self::DeleteRecords { .. } => "records.delete",
+            Self::ListTables => "tables.list",
+            Self::ListFields { .. } => "tables.fields",
+        }
+    }
+
+    /// The table it is about, when it is about one.
+    #[must_use]
+    pub fn table(&self) -> Option<&str> {
+        match self {
+            Self::ListRecords { table, .. }
+            | Self::GetRecord { table, .. }
+            | Self::CreateRecord { table, .. }
+            | Self::UpdateRecords { table, .. }
+            | Self::UpsertRecord { table, .. }
+            | Self::DeleteRecords { table, .. }
+            | Self::ListFields { table } => Some(table),
+            Self::ListTables => None,
+        }
+    }
+
+    /// Whether it changes something.
+    #[must_use]
+    pub fn effect(&self) -> Effect {
+        match self {
+            Self::CreateRecord { .. }
+            | Self::UpdateRecords { .. }
+            | Self::UpsertRecord { .. }
+            | Self::DeleteRecords { .. } => Effect::Changes,
+            _ => Effect::None,
+        }
+    }
+}
+
+/// What an action answered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer {
+    /// To `records.list`.
+    Rows(Vec<Row>),
+    /// To `records.get`.
+    Record(Option<Row>),
+    /// To `records.create`.
+    Created(Row),
+    /// To `records.update`.
+    Updated {
+        /// How many matched.
+        affected: u32,
+        /// The records after the change, when asked for.
+        rows: Vec<Row>,
+    },
+    /// To `records.upsert`.
+    Upserted {
+        /// Created, not updated.
+        created: bool,
+        /// The record after the change.
+        row: Row,
+    },
+    /// To `records.delete`.
+    Deleted(u32),
+    /// To `tables.list`.
+    Tables(Vec<String>),
+    /// To `tables.fields`.
+    Fields(Vec<Field>),
+}
+
+/// Why an action was not done; the cases are those of `error` in `wit/`. Texts hold no values of records.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "kebab-case")]
+pub enum ActionError {
+    /// Not granted.
+    #[error("denied: {0}")]
+    Denied(String),
+    /// No such table, field or record.
+    #[error("not found: {0}")]
+    NotFound(String),
+    /// A value was refused.
+    #[error("invalid value for field '{field}': {message}")]
+    Invalid {
+        /// The field; "" when unknown.
+        field: String,
+        /// What is wrong.
+        message: String,
+    },
+    /// A Unique field has that value already.
+    #[error("conflict: {0}")]
+    Conflict(String),
+    /// Rate limit.
+    #[error("throttled: {0}")]
+    Throttled(String),
+    /// Caspio can't be reached or fails.
+    #[error("unavailable: {0}")]
+    Unavailable(String),
+    /// A limit of the run.
+    #[error("limit: {0}")]
+    Limit(String),
+    /// No integration calls left.
+    #[error("budget: {0}")]
+    Budget(String),
+    /// Too large.
+    #[error("too large: {0}")]
+    TooLarge(String),
+    /// Anything else.
+    #[error("{code}: {text}")]
+    Other {
+        /// Stable code.
+        code: String,
+        /// What happened.
+        text: String,
+    },
+}
+
+impl ActionError {
+    /// The case's name, for run records and metrics.
+    #[must_use]
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Denied(_) => "denied",
+            Self::NotFound(_) => "not-found",
+            Self::Invalid { .. } => "invalid",
+            Self::Conflict(_) => "conflict",
+            Self::Throttled(_) => "throttled",
+            Self::Unavailable(_) => "unavailable",
+            Self::Limit(_) => "limit",
+            Self::Budget(_) => "budget",
+            Self::TooLarge(_) => "too-large",
+            Self::Other { code, .. } => code,
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! The words of the product as types: ids, values, rows, schemas, criteria, actions, events, states.
+//!
+//! A leaf: every part may use it, it uses none. What is stored (journal, typed events) is these
+//! types as JSON, so a change here is a change of the journal's format: add, never rename, and
+//! raise [`JOURNAL_VERSION`] when a meaning changes.
+
+mod action;
+mod criteria;
+mod event;
+mod ids;
+mod limits;
+mod schema;
+mod state;
+mod value;
+
+pub use action::{Action, ActionError, Answer, Effect, Query, SortKey};
+pub use criteria::{Criteria, Operator};
+pub use event::{Event, TriggerKind};
+pub use ids::{ConnectionId, EventId, IdError, MessageId, RunId, TenantId, UrlId, WebhookId, WorkflowId};
+pub use limits::Limits;
+pub use schema::{Field, FieldType, TableSchema};
+pub use state::{Cause, MessageState, RunState, WorkflowState};
+pub use value::{Choice, Row, Value};
+
+/// Version of what is derived from a run (virtual clock, random, fingerprints) and of the journal's
+/// encoding. Stored with every run, because runs sleep across upgrades.
+pub const JOURNAL_VERSION: u32 = 1;

@@ -1,0 +1,240 @@
+//! One attempt: a fresh store, `handle`, and what came of it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::mpsc;
+use wasmtime::{Store, Trap};
+
+use crate::model::{Action, ActionError, Answer, Cause, Event, EventId, Limits};
+
+use super::bindings::caspian::workflow::types::Failure;
+use super::components::{Prepared, Runtime};
+use super::convert;
+use super::guest::{Call, Guest, LimitHit, Reply};
+use super::output::{OutputLine, RunLog};
+use super::wall::WallBudget;
+
+/// Bytes of lists and strings that one call may carry into the host: a file's size, not a memory's.
+const HOSTCALL_BYTES: usize = 32 << 20;
+/// Longest text of a result or failure that is kept.
+const TEXT_MAX: usize = 64 << 10;
+/// How much of standard error explains a trap.
+const STDERR_SHOWN: usize = 4 << 10;
+
+/// Answers the calls of a guest, one after the other.
+pub trait Steps: Send {
+    /// Why an attempt may end in the middle of a call.
+    type End: Send;
+
+    /// The guest's next call. An `Err` ends the attempt; the guest is dropped.
+    ///
+    /// May be cancelled by dropping the future, when the attempt's time is up.
+    fn step(
+        &mut self,
+        action: Action,
+    ) -> impl Future<Output = Result<Result<Answer, ActionError>, Self::End>> + Send;
+
+    /// Virtual time of the last step since the start of the run.
+    fn elapsed(&self) -> Duration;
+}
+
+/// What an attempt is given.
+pub struct AttemptInput {
+    /// The event's id.
+    pub event_id: EventId,
+    /// The event.
+    pub event: Arc<Event>,
+    /// Which try it is, from 1.
+    pub attempt: u32,
+    /// What it may use.
+    pub limits: Limits,
+    /// Settings of the manifest.
+    pub settings: Arc<BTreeMap<String, String>>,
+    /// Seed of everything random.
+    pub seed: [u8; 32],
+    /// Start of virtual time.
+    pub run_start: SystemTime,
+    /// How long it may still take.
+    pub wall: WallBudget,
+}
+
+/// How an attempt ended.
+#[derive(Debug)]
+pub enum AttemptOutcome<E> {
+    /// `handle` returned ok.
+    Succeeded(Option<String>),
+    /// `handle` wants another try.
+    Retry {
+        /// Why.
+        message: String,
+        /// Not before so many seconds.
+        delay_seconds: Option<u32>,
+    },
+    /// `handle` says that trying again is of no use.
+    Fatal(String),
+    /// A limit was reached.
+    Limit {
+        /// Which: one of the `Limit…` causes.
+        kind: Cause,
+        /// What it was and what to raise.
+        text: String,
+    },
+    /// The guest trapped.
+    Trap {
+        /// Which trap. Holds no values.
+        text: String,
+        /// What it last wrote to standard error. May hold values: only ever stored sealed.
+        sensitive: String,
+    },
+    /// A call ended the attempt.
+    Ended(E),
+}
+
+/// What an attempt leaves.
+pub struct AttemptReport<E> {
+    /// How it ended.
+    pub outcome: AttemptOutcome<E>,
+    /// What the guest wrote.
+    pub output: Vec<OutputLine>,
+    /// Something of it was cut off.
+    pub output_truncated: bool,
+    /// Fuel used.
+    pub fuel: u64,
+}
+
+pub(super) fn log_limit_text(limits: &Limits) -> String {
+    format!("the guest wrote more than {} KiB of log and output; raise limits.log_kib", limits.log >> 10)
+}
+
+/// What `handle` returned, or why it did not.
+type Handled = wasmtime::Result<Result<Option<String>, Failure>>;
+
+enum Ended<E> {
+    Handled(Handled),
+    Call(E),
+    Wall,
+}
+
+impl Runtime {
+    /// Executes `handle` once. Gives the steps back, which may still have an effect under way.
+    pub async fn attempt<S: Steps>(
+        &self,
+        prepared: &Prepared,
+        input: AttemptInput,
+        mut steps: S,
+    ) -> (AttemptReport<S::End>, S) {
+        let log = RunLog::new(input.limits.log);
+        let (calls, mut called) = mpsc::channel(1);
+        let mut store = Store::new(self.engine(), Guest::new(&input, calls, log.clone()));
+        let ended = match prepare_store(&mut store, input.limits.fuel) {
+            Ok(()) => {
+                let event = convert::event(input.event_id, &input.event, input.attempt);
+                let handle = async {
+                    let instance = prepared.pre.instantiate_async(&mut store).await?;
+                    instance.call_handle(&mut store, &event).await
+                };
+                drive(handle, &mut called, &mut steps, &input.wall).await
+            }
+            Err(error) => Ended::Handled(Err(error)),
+        };
+        let fuel = input.limits.fuel.saturating_sub(store.get_fuel().unwrap_or(0));
+        let hit = store.data_mut().hit.take();
+        drop(store);
+        log.end_lines();
+        let outcome = judge(ended, hit, &log, &input.limits);
+        let (output, output_truncated) = log.take();
+        (AttemptReport { outcome, output, output_truncated, fuel }, steps)
+    }
+}
+
+fn prepare_store(store: &mut Store<Guest>, fuel: u64) -> wasmtime::Result<()> {
+    store.limiter(|guest| guest);
+    store.set_fuel(fuel)?;
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_async_yield_and_update(1);
+    store.set_hostcall_fuel(HOSTCALL_BYTES);
+    Ok(())
+}
+
+/// Lets the guest run until it ends, answering its calls. When this returns, the guest is dropped.
+async fn drive<S: Steps>(
+    handle: impl Future<Output = Handled>,
+    called: &mut mpsc::Receiver<Call>,
+    steps: &mut S,
+    wall: &WallBudget,
+) -> Ended<S::End> {
+    let mut handle = std::pin::pin!(handle);
+    let mut used_up = std::pin::pin!(wall.used_up());
+    loop {
+        let call = tokio::select! {
+            biased;
+            handled = &mut handle => return Ended::Handled(handled),
+            Some(call) = called.recv() => call,
+            () = &mut used_up => return Ended::Wall,
+        };
+        let result = tokio::select! {
+            result = steps.step(call.action) => result,
+            () = &mut used_up => return Ended::Wall,
+        };
+        match result {
+            // A guest that is gone does not mind.
+            Ok(result) => drop(call.answer.send(Reply { result, elapsed: steps.elapsed() })),
+            Err(end) => return Ended::Call(end),
+        }
+    }
+}
+
+fn judge<E>(ended: Ended<E>, hit: Option<LimitHit>, log: &RunLog, limits: &Limits) -> AttemptOutcome<E> {
+    let error = match ended {
+        Ended::Call(end) => return AttemptOutcome::Ended(end),
+        Ended::Wall => {
+            let text = format!(
+                "the attempt took longer than {} s; raise limits.wall_seconds",
+                limits.wall.as_secs()
+            );
+            return AttemptOutcome::Limit { kind: Cause::LimitWall, text };
+        }
+        Ended::Handled(Ok(Ok(text))) => return AttemptOutcome::Succeeded(text.map(shortened)),
+        Ended::Handled(Ok(Err(Failure::Retry(retry)))) => {
+            return AttemptOutcome::Retry {
+                message: shortened(retry.message),
+                delay_seconds: retry.delay_seconds,
+            };
+        }
+        Ended::Handled(Ok(Err(Failure::Fatal(text)))) => return AttemptOutcome::Fatal(shortened(text)),
+        Ended::Handled(Err(error)) => error,
+    };
+    let trap = error.downcast_ref::<Trap>().copied();
+    if trap == Some(Trap::OutOfFuel) {
+        let text = format!("the guest used more than {} units of fuel (CPU); raise limits.fuel", limits.fuel);
+        return AttemptOutcome::Limit { kind: Cause::LimitFuel, text };
+    }
+    if log.exceeded() {
+        return AttemptOutcome::Limit { kind: Cause::LimitLog, text: log_limit_text(limits) };
+    }
+    if let Some(hit) = hit {
+        return AttemptOutcome::Limit { kind: hit.kind, text: hit.text };
+    }
+    let text = match (trap, error.downcast_ref::<wasmtime_wasi::I32Exit>()) {
+        (Some(trap), _) => format!("the component trapped ({trap})"),
+        (None, Some(exit)) => format!("the component ended itself with exit code {}", exit.0),
+        // Texts of the engine: what could not be instantiated, lifted or lowered. They hold no values.
+        (None, None) => format!("the component could not go on ({})", error.root_cause()),
+    };
+    AttemptOutcome::Trap { text, sensitive: log.last_stderr(STDERR_SHOWN) }
+}
+
+/// At most the kept length, cut at a character.
+fn shortened(mut text: String) -> String {
+    if text.len() > TEXT_MAX {
+        let mut end = TEXT_MAX;
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        text.truncate(end);
+        text.push_str("… (cut off)");
+    }
+    text
+}

@@ -1,0 +1,153 @@
+//! Components by digest: compiled once, kept on disk, loaded and linked once, the least used dropped first.
+//!
+//! Compiled code is only ever made by our own child process. It lies in a folder of mode 0700, named by
+//! component and by what the engine can load, and is loaded only when it still has the hash that was
+//! written beside it.
+
+use std::fmt;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+use wasmtime::Engine;
+use wasmtime::component::{Component, Linker};
+
+use super::bindings::WorkflowPre;
+use super::compile::{self, CompileRequest};
+use super::error::ComponentError;
+use super::guest::{self, Guest};
+use super::{RuntimeSettings, engine};
+
+/// SHA-256 of a component; shown in hex.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ComponentDigest(pub [u8; 32]);
+
+impl ComponentDigest {
+    /// Of these bytes.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+}
+
+impl fmt::Display for ComponentDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+/// A component that is ready to be instantiated.
+pub struct Prepared {
+    pub(super) pre: WorkflowPre<Guest>,
+}
+
+/// See the part's text. Cheap to clone.
+#[derive(Clone)]
+pub struct Runtime {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    engine: Engine,
+    linker: Linker<Guest>,
+    settings: RuntimeSettings,
+    compatibility: String,
+    /// Folder of compiled code.
+    compiled: PathBuf,
+    /// The binary that compiles, with its subcommand.
+    compiler: PathBuf,
+    loaded: moka::future::Cache<ComponentDigest, Arc<Prepared>>,
+}
+
+impl Runtime {
+    /// The runtime of this process. `compiled`: folder for compiled code, made when missing;
+    /// `compiler`: the `caspian` binary.
+    ///
+    /// # Errors
+    /// When the engine can't be made or the folder can't be used.
+    pub fn new(
+        settings: RuntimeSettings,
+        compiled: PathBuf,
+        compiler: PathBuf,
+    ) -> Result<Self, ComponentError> {
+        let failed = |e: wasmtime::Error| ComponentError::Compiler(e.root_cause().to_string());
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&compiled)
+            .map_err(|e| ComponentError::File(e.to_string()))?;
+        let engine = engine::engine(&settings).map_err(failed)?;
+        let mut linker = Linker::new(&engine);
+        guest::link(&mut linker).map_err(failed)?;
+        let compatibility = engine::compatibility(&engine);
+        let loaded = moka::future::Cache::new(settings.loaded_versions.max(1));
+        Ok(Self {
+            shared: Arc::new(Shared { engine, linker, settings, compatibility, compiled, compiler, loaded }),
+        })
+    }
+
+    pub(super) fn engine(&self) -> &Engine {
+        &self.shared.engine
+    }
+
+    /// The tunables.
+    #[must_use]
+    pub fn settings(&self) -> &RuntimeSettings {
+        &self.shared.settings
+    }
+
+    /// Makes a component ready: from memory, from compiled code on disk, or by compiling `file`.
+    /// Several callers wait for one.
+    ///
+    /// # Errors
+    /// When the component can't be used; the same file gives the same error again.
+    pub async fn prepare(
+        &self,
+        digest: &ComponentDigest,
+        file: &Path,
+    ) -> Result<Arc<Prepared>, ComponentError> {
+        let loading = self.shared.loaded.try_get_with(*digest, self.load(*digest, file.to_owned()));
+        loading.await.map_err(|e| (*e).clone())
+    }
+
+    async fn load(&self, digest: ComponentDigest, file: PathBuf) -> Result<Arc<Prepared>, ComponentError> {
+        let code = self.shared.compiled.join(format!("{digest}-{}.cwasm", self.shared.compatibility));
+        let this = self.clone();
+        let known = code.clone();
+        let linked = tokio::task::spawn_blocking(move || this.link(&known));
+        if let Ok(Some(prepared)) = linked.await.map_err(|_| closed())? {
+            return Ok(prepared);
+        }
+        let settings = &self.shared.settings;
+        let request = CompileRequest {
+            component: file,
+            code: code.clone(),
+            compatibility: self.shared.compatibility.clone(),
+            cpu_seconds: settings.compile_seconds,
+            memory_mib: settings.compile_memory_mib,
+            max_component_mib: settings.max_component_mib,
+        };
+        compile::in_child(&self.shared.compiler, &request).await?;
+        let this = self.clone();
+        let linked = tokio::task::spawn_blocking(move || this.link(&code)).await.map_err(|_| closed())?;
+        linked?.ok_or_else(|| ComponentError::File("compiled code is gone".to_owned()))
+    }
+
+    /// Loads compiled code and links it. None when there is none, or when it is not what was written.
+    fn link(&self, code: &Path) -> Result<Option<Arc<Prepared>>, ComponentError> {
+        let Some(bytes) = compile::read_code(code) else { return Ok(None) };
+        let world = |e: wasmtime::Error| ComponentError::World(format!("{e:#}"));
+        // SAFETY: the bytes were written by our own compiler (hash checked above) into a folder that only we may write.
+        #[allow(unsafe_code, reason = "loading compiled code is unsafe by nature; see above")]
+        let component = unsafe { Component::deserialize(&self.shared.engine, &bytes) };
+        let Ok(component) = component else { return Ok(None) };
+        let pre = self.shared.linker.instantiate_pre(&component).map_err(world)?;
+        let pre = WorkflowPre::new(pre).map_err(world)?;
+        Ok(Some(Arc::new(Prepared { pre })))
+    }
+}
+
+fn closed() -> ComponentError {
+    ComponentError::File("the host is shutting down".to_owned())
+}

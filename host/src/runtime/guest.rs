@@ -1,0 +1,177 @@
+//! What a store holds: the state behind the imports of one attempt, and its limits.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use wasmtime::ResourceLimiter;
+use wasmtime::component::{HasSelf, Linker, ResourceTable};
+use wasmtime_wasi::p2::bindings::clocks::monotonic_clock;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use crate::model::{Action, ActionError, Answer, Cause, Limits};
+
+use super::attempt::AttemptInput;
+use super::bindings::Workflow;
+use super::clock::{ClockView, HasClock, VirtualClock};
+use super::output::{OutputSource, RunLog};
+
+/// Elements of all tables of a guest: function pointers, mostly; a large guest has some 10,000.
+const TABLE_ELEMENTS: usize = 200_000;
+
+/// A call of the guest and where its answer goes, with the time at which the step ended.
+pub(super) struct Call {
+    pub(super) action: Action,
+    pub(super) answer: oneshot::Sender<Reply>,
+}
+
+/// See [`Call`].
+pub(super) struct Reply {
+    pub(super) result: Result<Answer, ActionError>,
+    pub(super) elapsed: Duration,
+}
+
+/// A limit that was hit.
+#[derive(Debug, Clone)]
+pub(super) struct LimitHit {
+    pub(super) kind: Cause,
+    pub(super) text: String,
+}
+
+/// The store's data.
+pub(super) struct Guest {
+    pub(super) calls: mpsc::Sender<Call>,
+    pub(super) host_calls: u32,
+    pub(super) limits: Limits,
+    pub(super) hit: Option<LimitHit>,
+    pub(super) log: RunLog,
+    pub(super) settings: Arc<BTreeMap<String, String>>,
+    clock: VirtualClock,
+    memory: usize,
+    table_elements: usize,
+    wasi: WasiCtx,
+    table: ResourceTable,
+}
+
+impl Guest {
+    pub(super) fn new(input: &AttemptInput, calls: mpsc::Sender<Call>, log: RunLog) -> Self {
+        use rand_chacha::rand_core::SeedableRng as _;
+        let clock = VirtualClock::new(input.run_start);
+        let mut random = rand_chacha::ChaCha20Rng::from_seed(input.seed);
+        random.set_stream(1);
+        let mut insecure = rand_chacha::ChaCha20Rng::from_seed(input.seed);
+        insecure.set_stream(2);
+        let (half, _) = input.seed.split_at(16);
+        let insecure_seed = <[u8; 16]>::try_from(half).map_or(0, u128::from_le_bytes);
+        let wasi = WasiCtx::builder()
+            .stdout(log.stream(OutputSource::Stdout))
+            .stderr(log.stream(OutputSource::Stderr))
+            .wall_clock(clock.clone())
+            .monotonic_clock(clock.clone())
+            .secure_random(random)
+            .insecure_random(insecure)
+            // Only seeds hash maps; the secret seed itself never reaches a guest.
+            .insecure_random_seed(insecure_seed ^ 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c834)
+            .allow_tcp(false)
+            .allow_udp(false)
+            .allow_ip_name_lookup(false)
+            .build();
+        Self {
+            calls,
+            host_calls: 0,
+            limits: input.limits,
+            hit: None,
+            log,
+            settings: input.settings.clone(),
+            clock,
+            memory: 0,
+            table_elements: 0,
+            wasi,
+            table: ResourceTable::new(),
+        }
+    }
+
+    /// Counts a call of an import; an error ends the attempt.
+    pub(super) fn count_call(&mut self) -> wasmtime::Result<()> {
+        self.host_calls = self.host_calls.saturating_add(1);
+        if self.host_calls > self.limits.host_calls {
+            return Err(self.end(
+                Cause::LimitHostCalls,
+                format!(
+                    "the attempt made more than {} host calls; raise limits.host_calls",
+                    self.limits.host_calls
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Notes the limit and makes the error that unwinds the guest.
+    pub(super) fn end(&mut self, kind: Cause, text: String) -> wasmtime::Error {
+        self.hit.get_or_insert(LimitHit { kind, text });
+        wasmtime::Error::msg("a limit was reached")
+    }
+
+    /// One step: out to whoever drives the attempt, and back.
+    pub(super) async fn step(&mut self, action: Action) -> wasmtime::Result<Result<Answer, ActionError>> {
+        self.count_call()?;
+        let (answer, answered) = oneshot::channel();
+        let gone = || wasmtime::Error::msg("the attempt has ended");
+        self.calls.send(Call { action, answer }).await.map_err(|_| gone())?;
+        let reply = answered.await.map_err(|_| gone())?;
+        self.clock.step_ended(reply.elapsed);
+        Ok(reply.result)
+    }
+}
+
+impl ResourceLimiter for Guest {
+    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let total = self.memory.saturating_add(desired.saturating_sub(current));
+        if total > self.limits.memory {
+            // The guest sees a failed growth and mostly gives up; then this is why.
+            let mib = self.limits.memory >> 20;
+            let text = format!("the guest wanted more than {mib} MiB of memory; raise limits.memory_mib");
+            self.hit.get_or_insert(LimitHit { kind: Cause::LimitMemory, text });
+            return Ok(false);
+        }
+        self.memory = total;
+        Ok(true)
+    }
+    fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let total = self.table_elements.saturating_add(desired.saturating_sub(current));
+        if total > TABLE_ELEMENTS {
+            return Ok(false);
+        }
+        self.table_elements = total;
+        Ok(true)
+    }
+    fn instances(&self) -> usize {
+        64
+    }
+    fn memories(&self) -> usize {
+        8
+    }
+    fn tables(&self) -> usize {
+        64
+    }
+}
+
+impl WasiView for Guest {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+/// Everything that a component may import.
+pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    // Its own clock waits in real time.
+    linker.allow_shadowing(true);
+    monotonic_clock::add_to_linker::<Guest, HasClock>(linker, |guest| ClockView {
+        clock: &guest.clock,
+        table: &mut guest.table,
+    })?;
+    linker.allow_shadowing(false);
+    Workflow::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)
+}

@@ -1,0 +1,145 @@
+//! Takes queued runs and lets them be executed.
+//!
+//! One loop claims due runs, as many as there is room for, in one commit; each then executes in a
+//! task of its own. It sleeps until a run falls due, a slot gets free, or a new run is announced. Runs of a
+//! connection that has no budget now are left queued. After a start, runs that an earlier process
+//! left `running` are queued again. When the store fails, the loop waits and goes on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Notify, Semaphore, watch};
+
+use crate::clock::Time;
+use crate::execution::Executor;
+use crate::store::{Claim, ClaimedRun, StoreError};
+
+/// `[scheduler]` of the configuration.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SchedulerSettings {
+    /// Runs executed at the same time. Default 64: a run mostly waits for Caspio, which allows a few
+    /// calls a second; more would only hold memory.
+    pub concurrency: usize,
+    /// Seconds a claim holds. Default 300; longer than any attempt may last.
+    pub lease_seconds: u64,
+    /// Longest pause between looks for due runs, in seconds. Default 5; only a safety net, since
+    /// new and due runs wake the loop.
+    pub idle_seconds: u64,
+    /// Seconds that a shutdown waits for runs under way. Default 30, the default wall limit.
+    pub grace_seconds: u64,
+}
+
+impl Default for SchedulerSettings {
+    fn default() -> Self {
+        Self { concurrency: 64, lease_seconds: 300, idle_seconds: 5, grace_seconds: 30 }
+    }
+}
+
+/// See the module's text.
+pub struct Scheduler {
+    executor: Executor,
+    settings: SchedulerSettings,
+    wake: Arc<Notify>,
+    room: Arc<Semaphore>,
+}
+
+impl Scheduler {
+    /// A scheduler that `wake` tells of new runs.
+    #[must_use]
+    pub fn new(executor: Executor, settings: SchedulerSettings, wake: Arc<Notify>) -> Self {
+        let room = Arc::new(Semaphore::new(settings.concurrency.max(1)));
+        Self { executor, settings, wake, room }
+    }
+
+    /// Queues what an earlier process left running. Call once, before [`run`](Self::run).
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn recover(&self) -> Result<(), StoreError> {
+        let parts = self.executor.parts();
+        let (queued, dead) = parts.store.recover(Time::now(), parts.retry.max_host_crashes).await?;
+        if queued + dead > 0 {
+            tracing::warn!(queued, dead, "runs were under way when the host ended; they go on");
+        }
+        Ok(())
+    }
+
+    /// Works until `stop` says true, then waits for the runs under way, within the grace time.
+    pub async fn run(&self, mut stop: watch::Receiver<bool>) {
+        while !*stop.borrow() {
+            let pause = match self.claim().await {
+                Ok(claimed) if !claimed.is_empty() => {
+                    self.start(claimed);
+                    Duration::ZERO
+                }
+                Ok(_) => self.until_due().await,
+                Err(error) => {
+                    tracing::error!(code = error.code(), "runs can't be claimed; trying again");
+                    Duration::from_secs(1)
+                }
+            };
+            if !pause.is_zero() {
+                tokio::select! {
+                    () = self.wake.notified() => {}
+                    () = tokio::time::sleep(pause) => {}
+                    _ = stop.changed() => {}
+                }
+            }
+        }
+        let all = u32::try_from(self.settings.concurrency.max(1)).unwrap_or(u32::MAX);
+        let grace = Duration::from_secs(self.settings.grace_seconds);
+        if tokio::time::timeout(grace, self.room.acquire_many(all)).await.is_err() {
+            tracing::warn!("runs are still under way after the grace time; they go on at the next start");
+        }
+    }
+
+    async fn claim(&self) -> Result<Vec<ClaimedRun>, StoreError> {
+        let limit = self.room.available_permits();
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
+        let parts = self.executor.parts();
+        let now = Time::now();
+        let claim = Claim {
+            owner: parts.owner.clone(),
+            limit,
+            now,
+            lease_until: now.after(Duration::from_secs(self.settings.lease_seconds)),
+            blocked: parts.connector.clients().without_budget(),
+        };
+        crate::faults::pass("scheduler.before-claim");
+        let claimed = parts.store.claim(claim).await?;
+        crate::faults::pass("scheduler.after-claim");
+        Ok(claimed)
+    }
+
+    fn start(&self, claimed: Vec<ClaimedRun>) {
+        for run in claimed {
+            // There was room for all of them, and only this loop takes it.
+            let Ok(permit) = self.room.clone().try_acquire_owned() else { return };
+            let (executor, wake) = (self.executor.clone(), self.wake.clone());
+            tokio::spawn(async move {
+                executor.execute(run).await;
+                drop(permit);
+                wake.notify_one();
+            });
+        }
+    }
+
+    /// How long until the next run is due, at most the idle time. Without room, a run that ends wakes the loop.
+    async fn until_due(&self) -> Duration {
+        let idle = Duration::from_secs(self.settings.idle_seconds.max(1));
+        if self.room.available_permits() == 0 {
+            return idle;
+        }
+        let parts = self.executor.parts();
+        let due = match parts.store.next_due().await {
+            Ok(Some(due)) => due.since(Time::now()),
+            _ => idle,
+        };
+        // A run that is due but was not claimed waits for its connection's budget.
+        due.clamp(Duration::from_millis(20), idle)
+    }
+}

@@ -1,0 +1,110 @@
+//! What a host does besides: components made ready, webhooks mended, counters written, tombstones dropped.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::clock::Time;
+use crate::runtime::ComponentDigest;
+
+use super::host::Host;
+
+/// How often counters of calls are written. A crash loses at most so much of them.
+const COUNTERS: Duration = Duration::from_secs(5);
+/// First and longest pause between tries to finish webhooks.
+const MEND: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
+/// How often ended tombstones are looked for.
+const TOMBSTONES: Duration = Duration::from_secs(3600);
+
+pub(super) struct Background {
+    tasks: Vec<JoinHandle<()>>,
+}
+
+pub(super) fn start(host: &Arc<Host>, stop: watch::Receiver<bool>) -> Background {
+    let tasks = vec![
+        tokio::spawn(until(stop.clone(), prepare(host.clone()))),
+        tokio::spawn(until(stop.clone(), mend(host.clone()))),
+        tokio::spawn(until(stop.clone(), count(host.clone()))),
+        tokio::spawn(until(stop, tombstones(host.clone()))),
+    ];
+    Background { tasks }
+}
+
+impl Background {
+    /// Waits for all of it, and writes what is left of the counters.
+    pub(super) async fn finish(self, host: &Host) {
+        for task in self.tasks {
+            let _ = task.await;
+        }
+        write_counters(host).await;
+    }
+}
+
+async fn until(mut stop: watch::Receiver<bool>, work: impl Future<Output = ()>) {
+    tokio::select! {
+        _ = stop.wait_for(|stop| *stop) => {}
+        () = work => {}
+    }
+}
+
+/// Compiled code may be missing after an upgrade: it is made before the host calls itself ready.
+async fn prepare(host: Arc<Host>) {
+    match host.store.active_components().await {
+        Ok(components) => {
+            for digest in components.into_iter().map(ComponentDigest) {
+                let file = host.data.components().join(format!("{digest}.wasm"));
+                if let Err(error) = host.runtime.prepare(&digest, &file).await {
+                    tracing::error!(%error, component = %digest, "a deployed component can't be loaded");
+                }
+            }
+        }
+        Err(error) => tracing::error!(code = error.code(), "deployed components can't be listed"),
+    }
+    host.set_ready();
+    tracing::info!("ready");
+}
+
+async fn mend(host: Arc<Host>) {
+    let mut pause = MEND.0;
+    loop {
+        match host.triggers.resume().await {
+            Ok(0) => return,
+            Ok(left) => tracing::warn!(left, "webhooks are not finished; trying again"),
+            Err(error) => tracing::error!(code = error.code(), "webhooks can't be looked at; trying again"),
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(MEND.1);
+    }
+}
+
+async fn count(host: Arc<Host>) {
+    loop {
+        tokio::time::sleep(COUNTERS).await;
+        write_counters(&host).await;
+    }
+}
+
+async fn write_counters(host: &Host) {
+    let clients = host.connector.clients();
+    let counts = clients.take_counts();
+    if counts.is_empty() {
+        return;
+    }
+    if let Err(error) = host.store.count_calls(counts.clone()).await {
+        tracing::warn!(code = error.code(), "counters of calls are not written yet");
+        clients.put_back(counts);
+    }
+}
+
+async fn tombstones(host: Arc<Host>) {
+    loop {
+        match host.store.drop_tombstones(Time::now()).await {
+            Ok(0) => {}
+            Ok(dropped) => tracing::info!(dropped, "tombstones of removed webhooks ended"),
+            Err(error) => tracing::warn!(code = error.code(), "tombstones can't be dropped"),
+        }
+        tokio::time::sleep(TOMBSTONES).await;
+    }
+}

@@ -1,0 +1,99 @@
+//! The running host: HTTP in front, the parts behind it, background work beside it.
+//!
+//! [`serve`] opens the data folder, puts the parts together (`host`), listens, and works until it is
+//! told to stop. Webhooks come in at `/hooks/{id}` (`hooks`), people at `/api/v1` with a bearer token
+//! (`api/`, one file a subject), monitors at `/health`. It listens before components are recompiled and
+//! webhooks are mended, so that no message is missed; `/health/ready` says when that is done.
+
+mod api;
+mod auth;
+mod background;
+mod error;
+mod hooks;
+mod host;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::response::IntoResponse as _;
+use axum::routing::get;
+use tokio::sync::watch;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::timeout::TimeoutLayer;
+
+use crate::config::{Config, DataDir};
+
+pub use auth::TENANT_HEADER;
+pub use error::{ErrorBody, ErrorEnvelope};
+pub use host::{Host, StartError, master_key};
+
+/// Runs a host until `stop` says true. `started` is told the address that it listens on.
+///
+/// # Errors
+/// When the data folder, the master key, the store or the address can't be used.
+pub async fn serve(
+    config: Config,
+    data: DataDir,
+    compiler: std::path::PathBuf,
+    stop: watch::Receiver<bool>,
+    started: impl FnOnce(SocketAddr),
+) -> Result<(), StartError> {
+    let _lock = data.lock().map_err(StartError::Data)?;
+    let host = Arc::new(Host::open(&config, data, compiler).await?);
+    let listen = config.server.listen;
+    let listener = tokio::net::TcpListener::bind(listen).await.map_err(|e| StartError::Listen(listen, e))?;
+    let address = listener.local_addr().map_err(|e| StartError::Listen(listen, e))?;
+
+    // Before the first claim and the first message: what an earlier process left is put in order.
+    host.scheduler.recover().await?;
+    let working = tokio::spawn({
+        let (host, stop) = (host.clone(), stop.clone());
+        async move { host.scheduler.run(stop).await }
+    });
+    let background = background::start(&host, stop.clone());
+    tracing::info!(%address, public_url = host.public_url.as_deref(), "listening");
+    started(address);
+
+    let mut stopped = stop.clone();
+    let served = axum::serve(listener, router(&host, &config).into_make_service())
+        .with_graceful_shutdown(async move {
+            let _ = stopped.wait_for(|stop| *stop).await;
+        })
+        .await;
+    if let Err(error) = served {
+        tracing::error!(%error, "the server ended");
+    }
+    let _ = working.await;
+    background.finish(&host).await;
+    host.store.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn router(host: &Arc<Host>, config: &Config) -> Router {
+    let timeout = |seconds: u64| {
+        TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, Duration::from_secs(seconds.max(1)))
+    };
+    let hooks =
+        hooks::routes(host.clone(), &config.server).layer(timeout(config.server.hook_timeout_seconds));
+    let api = api::routes(host.clone()).layer(timeout(config.server.api_timeout_seconds));
+    let ready = host.clone();
+    Router::new()
+        .merge(hooks)
+        .nest("/api/v1", api)
+        .route("/health/live", get(|| async { "live\n" }))
+        .route(
+            "/health/ready",
+            get(move || async move {
+                if ready.is_ready() {
+                    (StatusCode::OK, "ready\n").into_response()
+                } else {
+                    (StatusCode::SERVICE_UNAVAILABLE, "starting\n").into_response()
+                }
+            }),
+        )
+        .layer(CatchPanicLayer::new())
+}

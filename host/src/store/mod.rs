@@ -1,0 +1,169 @@
+//! What is kept: tenants, connections, workflows, webhooks, messages, events, runs, journal, calls, audit.
+//!
+//! [`Store`] is the seam: SQLite in one file is the default, another database is another
+//! implementation under the same tests. It only ever sees ciphertext of what belongs to a tenant's
+//! records (see `secrets`). A write that returned `Ok` is durable. Every write of a run is fenced by
+//! its lease, so that a host that lost a run can't write to it any more.
+
+mod records;
+pub mod sqlite;
+
+use async_trait::async_trait;
+
+use crate::clock::Time;
+use crate::model::{ConnectionId, RunId, TenantId, WebhookId, WorkflowId};
+
+pub use records::*;
+
+/// Why the store did not do it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// A name is taken.
+    #[error("{0} exists already")]
+    Exists(&'static str),
+    /// It is not there.
+    #[error("there is no such {0}")]
+    Missing(&'static str),
+    /// No space, or a size limit of the file was reached.
+    #[error(
+        "the store is full: free space on the disk of the data folder; nothing was lost, work goes on by itself"
+    )]
+    Full,
+    /// The disk or the file refused.
+    #[error("the store can't write or read its file ({0}); check the disk of the data folder")]
+    Io(String),
+    /// A row is not as it must be.
+    #[error("the store holds something unexpected ({0}); restore a backup, or report it")]
+    Corrupt(String),
+    /// The run belongs to another host, or to nobody, by now.
+    #[error("the run's lease was lost; it goes on elsewhere")]
+    LeaseLost,
+    /// The store was closed.
+    #[error("the host is shutting down")]
+    Closed,
+}
+
+impl StoreError {
+    /// Stable code for API and logs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Exists(_) => "exists",
+            Self::Missing(_) => "not-found",
+            Self::Full => "store-full",
+            Self::Io(_) => "store-io",
+            Self::Corrupt(_) => "store-corrupt",
+            Self::LeaseLost => "lease-lost",
+            Self::Closed => "shutting-down",
+        }
+    }
+
+    /// Whether the same write may succeed later.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Full | Self::Io(_))
+    }
+}
+
+/// Result of the store.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// See the module's text.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// The tenant's wrapped key; none when there is no such tenant.
+    async fn tenant_key(&self, tenant: &TenantId) -> Result<Option<Vec<u8>>>;
+    /// Adds a tenant. `Exists` when it is there.
+    async fn add_tenant(&self, tenant: &TenantId, wrapped_key: Vec<u8>, at: Time) -> Result<()>;
+
+    /// Keeps a token of the control API for all tenants, by the SHA-256 of it.
+    async fn add_token(&self, hash: [u8; 32], name: &str, at: Time) -> Result<()>;
+    /// Name of a token; none when it is not known.
+    async fn token(&self, hash: [u8; 32]) -> Result<Option<String>>;
+    /// How many tokens there are.
+    async fn token_count(&self) -> Result<u64>;
+
+    /// Adds a connection. `Exists` when the name is taken.
+    async fn add_connection(&self, connection: ConnectionRecord) -> Result<()>;
+    /// All connections of a tenant by name.
+    async fn connections(&self, tenant: &TenantId) -> Result<Vec<ConnectionRecord>>;
+    /// One connection by name.
+    async fn connection_named(&self, tenant: &TenantId, name: &str) -> Result<Option<ConnectionRecord>>;
+    /// One connection by id.
+    async fn connection(&self, id: ConnectionId) -> Result<Option<ConnectionRecord>>;
+
+    /// Adds a version, and the workflow when it is new, and makes it the active version.
+    async fn deploy(&self, version: NewVersion) -> Result<Deployed>;
+    /// One workflow by name.
+    async fn workflow(&self, tenant: &TenantId, name: &str) -> Result<Option<WorkflowRecord>>;
+    /// All workflows of a tenant by name.
+    async fn workflows(&self, tenant: &TenantId) -> Result<Vec<WorkflowRecord>>;
+    /// One version.
+    async fn version(&self, workflow: WorkflowId, number: u32) -> Result<Option<VersionRecord>>;
+    /// The component digest of each active version.
+    async fn active_components(&self) -> Result<Vec<[u8; 32]>>;
+    /// Sets a workflow's state.
+    async fn set_workflow_state(
+        &self,
+        workflow: WorkflowId,
+        state: crate::model::WorkflowState,
+    ) -> Result<()>;
+
+    /// Keeps a webhook that is about to be made, with its triggers.
+    async fn plan_webhook(&self, webhook: WebhookRecord) -> Result<()>;
+    /// Writes a webhook's changed state, Caspio id, secret and tombstone.
+    async fn update_webhook(&self, update: WebhookUpdate) -> Result<()>;
+    /// Keeps Caspio's id of one trigger's event.
+    async fn trigger_made(&self, webhook: WebhookId, position: u32, caspio_id: String) -> Result<()>;
+    /// Replaces the triggers of a webhook (a new version was deployed).
+    async fn replace_triggers(&self, webhook: WebhookId, triggers: Vec<TriggerRecord>) -> Result<()>;
+    /// The webhook of a workflow that is not a tombstone.
+    async fn webhook_of(&self, workflow: WorkflowId) -> Result<Option<WebhookRecord>>;
+    /// Webhooks whose making or removing was cut off.
+    async fn unfinished_webhooks(&self) -> Result<Vec<WebhookRecord>>;
+    /// The webhook behind a URL, by the SHA-256 of its URL id.
+    async fn webhook_by_url(&self, url_hash: [u8; 32]) -> Result<Option<WebhookRecord>>;
+    /// Drops tombstones that ended before `now`, with their secrets; returns how many.
+    async fn drop_tombstones(&self, now: Time) -> Result<u64>;
+    /// Counts a refused message.
+    async fn reject_message(&self, webhook: WebhookId, reason: &'static str, at: Time) -> Result<()>;
+
+    /// Keeps a message with its events and runs, once.
+    async fn ingest(&self, message: NewMessage) -> Result<Ingested>;
+
+    /// Takes queued runs that are due, oldest first.
+    async fn claim(&self, claim: Claim) -> Result<Vec<ClaimedRun>>;
+    /// When the next queued run falls due.
+    async fn next_due(&self) -> Result<Option<Time>>;
+    /// After a start: runs that an earlier process left `running` are queued again, or dead with
+    /// `host-crash` after `max_crashes` crashes without progress. Returns (queued, dead).
+    async fn recover(&self, now: Time, max_crashes: u32) -> Result<(u64, u64)>;
+    /// The journal of a run, by step number.
+    async fn steps(&self, run: RunId) -> Result<Vec<StepRecord>>;
+    /// Writes steps of a run that `owner` holds.
+    async fn record(&self, run: RunId, owner: &str, write: JournalWrite) -> Result<()>;
+    /// Ends an attempt: steps, output, counters and new state in one commit.
+    async fn finish(&self, run: RunId, owner: &str, finish: Finish) -> Result<()>;
+
+    /// Runs, newest first.
+    async fn runs(&self, tenant: &TenantId, filter: RunFilter) -> Result<Vec<RunRecord>>;
+    /// One run.
+    async fn run(&self, tenant: &TenantId, run: RunId) -> Result<Option<RunRecord>>;
+    /// What attempts of a run wrote, by attempt.
+    async fn output(&self, run: RunId) -> Result<Vec<OutputRecord>>;
+    /// The wrapped data key of a message.
+    async fn data_key(&self, message: crate::model::MessageId) -> Result<Option<Vec<u8>>>;
+    /// How many runs of a workflow are in which state.
+    async fn run_counts(&self, workflow: WorkflowId) -> Result<Vec<(crate::model::RunState, u64)>>;
+    /// How many messages of a workflow's webhooks are in which state.
+    async fn message_counts(&self, workflow: WorkflowId) -> Result<Vec<(crate::model::MessageState, u64)>>;
+
+    /// Adds to the counters of integration calls.
+    async fn count_calls(&self, calls: Vec<CallCount>) -> Result<()>;
+    /// The counters of a tenant.
+    async fn calls(&self, tenant: &TenantId) -> Result<Vec<CallCount>>;
+    /// Adds a line to the audit log.
+    async fn audit(&self, entry: AuditEntry) -> Result<()>;
+    /// Ends the writer after what was given to it is done.
+    async fn close(&self);
+}

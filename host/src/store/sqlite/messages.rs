@@ -1,0 +1,133 @@
+//! Messages, their events, and the runs that they start: one transaction, once.
+
+use rusqlite::{Connection, params};
+
+use crate::model::{Cause, JOURNAL_VERSION, MessageId, MessageState, RunState, WorkflowId};
+use crate::store::{Ingested, NewEvent, NewMessage, Result, StoreError};
+
+use super::rows::{all, first, parsed, run};
+
+pub(super) fn ingest(c: &Connection, x: &NewMessage) -> Result<Ingested> {
+    // The stage that counts is the one of now: the webhook may have been removed while the message
+    // was being verified.
+    let sql = "SELECT stage IN ('tombstone', 'removing'), workflow, connection
+               FROM webhooks WHERE id = ?1";
+    let hook = first(c, sql, params![x.webhook.as_bytes()], |r| {
+        Ok((r.get::<_, bool>(0)?, r.get::<_, [u8; 16]>(1)?, r.get::<_, [u8; 16]>(2)?))
+    })?;
+    let (gone, workflow, connection) = hook.ok_or(StoreError::Missing("webhook"))?;
+    let (state, reason) = match x.state {
+        MessageState::Stored if gone => (MessageState::Skipped, Some(Cause::Inactive.as_str())),
+        state => (state, x.reason),
+    };
+
+    let sql = "INSERT INTO messages
+                 (id, tenant, webhook, message_id, state, reason, size, sealed_payload, received_at)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+               ON CONFLICT (tenant, webhook, message_id) WHERE message_id IS NOT NULL DO NOTHING";
+    let added = run(
+        c,
+        sql,
+        params![
+            x.id.as_bytes(),
+            x.tenant.as_str(),
+            x.webhook.as_bytes(),
+            x.message_id,
+            state.as_str(),
+            reason,
+            i64::try_from(x.size).unwrap_or(i64::MAX),
+            x.sealed_payload,
+            x.at.0
+        ],
+    )?;
+    if added == 0 {
+        return Ok(Ingested::Duplicate);
+    }
+    let sql = "INSERT INTO data_keys (message, tenant, wrapped) VALUES (?1, ?2, ?3)";
+    run(c, sql, params![x.id.as_bytes(), x.tenant.as_str(), x.wrapped_key])?;
+    if let Some(form) = &x.pin_signature {
+        let sql = "UPDATE webhooks SET pinned_signature = ?2
+                   WHERE id = ?1 AND pinned_signature IS NULL";
+        run(c, sql, params![x.webhook.as_bytes(), form])?;
+    }
+    for (position, event) in x.events.iter().enumerate() {
+        add_event(c, x, position, event)?;
+        add_run(c, x, event, gone, workflow, connection)?;
+    }
+    Ok(if gone || x.events.is_empty() { Ingested::Skipped } else { Ingested::Stored(x.events.len()) })
+}
+
+fn add_event(c: &Connection, x: &NewMessage, position: usize, event: &NewEvent) -> Result<()> {
+    let sql = "INSERT INTO events
+                 (id, tenant, message, position, kind, table_name, pk_id, event_date, sealed_typed, created_at)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    run(
+        c,
+        sql,
+        params![
+            event.id.as_bytes(),
+            x.tenant.as_str(),
+            x.id.as_bytes(),
+            i64::try_from(position).unwrap_or(i64::MAX),
+            event.kind.as_str(),
+            event.table,
+            event.pk_id,
+            event.event_date,
+            event.sealed_typed,
+            x.at.0
+        ],
+    )
+    .map(drop)
+}
+
+fn add_run(
+    c: &Connection,
+    x: &NewMessage,
+    event: &NewEvent,
+    gone: bool,
+    workflow: [u8; 16],
+    connection: [u8; 16],
+) -> Result<()> {
+    let (state, cause, next_at, finished_at) = if gone {
+        (RunState::Skipped, Some(Cause::Inactive.as_str()), None, Some(x.at.0))
+    } else {
+        (RunState::Queued, None, Some(x.at.0), None)
+    };
+    let sql = "INSERT INTO runs
+                 (id, tenant, event, message, workflow, connection, state, cause, next_at,
+                  journal_version, run_start, sealed_seed, created_at, finished_at)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?11, ?13)";
+    run(
+        c,
+        sql,
+        params![
+            event.run.as_bytes(),
+            x.tenant.as_str(),
+            event.id.as_bytes(),
+            x.id.as_bytes(),
+            workflow,
+            connection,
+            state.as_str(),
+            cause,
+            next_at,
+            JOURNAL_VERSION,
+            x.at.0,
+            event.sealed_seed,
+            finished_at
+        ],
+    )
+    .map(drop)
+}
+
+pub(super) fn data_key(c: &Connection, message: MessageId) -> Result<Option<Vec<u8>>> {
+    let sql = "SELECT wrapped FROM data_keys WHERE message = ?1";
+    first(c, sql, params![message.as_bytes()], |r| r.get(0))
+}
+
+pub(super) fn counts(c: &Connection, workflow: WorkflowId) -> Result<Vec<(MessageState, u64)>> {
+    let sql = "SELECT m.state, COUNT(*) FROM webhooks w JOIN messages m ON m.webhook = w.id
+               WHERE w.workflow = ?1 GROUP BY m.state ORDER BY m.state";
+    all(c, sql, params![workflow.as_bytes()], |r| {
+        Ok((parsed(r, 0, |t| t.parse().ok())?, r.get::<_, i64>(1)?.unsigned_abs()))
+    })
+}

@@ -1,0 +1,244 @@
+//! SQLite in one file: WAL, `synchronous=FULL`, one writer thread, readers beside it.
+//!
+//! Files: `open` (pragmas, migrations), `writer` (group commit), then one a subject: `setup`
+//! (tenants, connections, workflows, versions), `webhooks`, `messages`, `runs` (claim, recover, list), `journal`.
+
+mod journal;
+mod messages;
+mod open;
+mod rows;
+mod runs;
+mod setup;
+mod webhooks;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use rusqlite::Connection;
+use tokio::sync::Semaphore;
+
+use crate::clock::Time;
+use crate::model::{
+    ConnectionId, MessageId, MessageState, RunId, RunState, TenantId, WebhookId, WorkflowId, WorkflowState,
+};
+
+use super::*;
+
+/// Connections for reading. Reads are short; more would only compete for the same file cache.
+const READERS: usize = 4;
+
+/// See the module's text.
+#[derive(Debug)]
+pub struct SqliteStore {
+    writer: writer::Writer,
+    readers: Arc<Readers>,
+}
+
+#[derive(Debug)]
+struct Readers {
+    path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+    permits: Arc<Semaphore>,
+}
+
+/// SQLite's error as ours. Its texts name tables and columns, never values.
+fn sql_error(error: rusqlite::Error) -> StoreError {
+    use rusqlite::ErrorCode;
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => StoreError::Full,
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            StoreError::Corrupt("the database file is damaged".to_owned())
+        }
+        Some(code) => StoreError::Io(format!("{code:?}")),
+        None => StoreError::Corrupt(match error {
+            rusqlite::Error::FromSqlConversionFailure(column, ..) => {
+                format!("column {column} has another type")
+            }
+            rusqlite::Error::InvalidColumnType(_, name, _) => format!("column {name}"),
+            rusqlite::Error::QueryReturnedNoRows => "a row is missing".to_owned(),
+            _ => "a query failed".to_owned(),
+        }),
+    }
+}
+
+impl SqliteStore {
+    /// Opens the file, making or migrating it.
+    ///
+    /// # Errors
+    /// When the file can't be opened, is damaged, or was written by a newer version.
+    pub fn open(path: &Path) -> Result<Self> {
+        let writer = writer::Writer::start(open::writer(path)?)?;
+        let readers = Readers {
+            path: path.to_owned(),
+            idle: Mutex::new(Vec::new()),
+            permits: Arc::new(Semaphore::new(READERS)),
+        };
+        Ok(Self { writer, readers: Arc::new(readers) })
+    }
+
+    /// Runs a query on a thread where it may block.
+    async fn read<T, F>(&self, query: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T> + Send + 'static,
+    {
+        let permit = self.readers.permits.clone().acquire_owned().await.map_err(|_| StoreError::Closed)?;
+        let readers = self.readers.clone();
+        tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            let idle = readers.idle.lock().ok().and_then(|mut idle| idle.pop());
+            let conn = match idle {
+                Some(conn) => conn,
+                None => open::reader(&readers.path)?,
+            };
+            let result = query(&conn);
+            if let Ok(mut idle) = readers.idle.lock() {
+                idle.push(conn);
+            }
+            result
+        })
+        .await
+        .map_err(|_| StoreError::Closed)?
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn tenant_key(&self, tenant: &TenantId) -> Result<Option<Vec<u8>>> {
+        let tenant = tenant.clone();
+        self.read(move |c| setup::tenant_key(c, &tenant)).await
+    }
+    async fn add_tenant(&self, tenant: &TenantId, wrapped_key: Vec<u8>, at: Time) -> Result<()> {
+        let tenant = tenant.clone();
+        self.writer.write(move |c| setup::add_tenant(c, &tenant, &wrapped_key, at)).await
+    }
+    async fn add_token(&self, hash: [u8; 32], name: &str, at: Time) -> Result<()> {
+        let name = name.to_owned();
+        self.writer.write(move |c| setup::add_token(c, hash, &name, at)).await
+    }
+    async fn token(&self, hash: [u8; 32]) -> Result<Option<String>> {
+        self.read(move |c| setup::token(c, hash)).await
+    }
+    async fn token_count(&self) -> Result<u64> {
+        self.read(setup::token_count).await
+    }
+    async fn add_connection(&self, connection: ConnectionRecord) -> Result<()> {
+        self.writer.write(move |c| setup::add_connection(c, &connection)).await
+    }
+    async fn connections(&self, tenant: &TenantId) -> Result<Vec<ConnectionRecord>> {
+        let tenant = tenant.clone();
+        self.read(move |c| setup::connections(c, &tenant)).await
+    }
+    async fn connection_named(&self, tenant: &TenantId, name: &str) -> Result<Option<ConnectionRecord>> {
+        let (tenant, name) = (tenant.clone(), name.to_owned());
+        self.read(move |c| setup::connection_named(c, &tenant, &name)).await
+    }
+    async fn connection(&self, id: ConnectionId) -> Result<Option<ConnectionRecord>> {
+        self.read(move |c| setup::connection(c, id)).await
+    }
+    async fn deploy(&self, version: NewVersion) -> Result<Deployed> {
+        self.writer.write(move |c| setup::deploy(c, &version)).await
+    }
+    async fn workflow(&self, tenant: &TenantId, name: &str) -> Result<Option<WorkflowRecord>> {
+        let (tenant, name) = (tenant.clone(), name.to_owned());
+        self.read(move |c| setup::workflow(c, &tenant, &name)).await
+    }
+    async fn workflows(&self, tenant: &TenantId) -> Result<Vec<WorkflowRecord>> {
+        let tenant = tenant.clone();
+        self.read(move |c| setup::workflows(c, &tenant)).await
+    }
+    async fn version(&self, workflow: WorkflowId, number: u32) -> Result<Option<VersionRecord>> {
+        self.read(move |c| setup::version(c, workflow, number)).await
+    }
+    async fn active_components(&self) -> Result<Vec<[u8; 32]>> {
+        self.read(setup::active_components).await
+    }
+    async fn set_workflow_state(&self, workflow: WorkflowId, state: WorkflowState) -> Result<()> {
+        self.writer.write(move |c| setup::set_workflow_state(c, workflow, state)).await
+    }
+    async fn plan_webhook(&self, webhook: WebhookRecord) -> Result<()> {
+        self.writer.write(move |c| webhooks::plan(c, &webhook)).await
+    }
+    async fn update_webhook(&self, update: WebhookUpdate) -> Result<()> {
+        self.writer.write(move |c| webhooks::update(c, &update)).await
+    }
+    async fn trigger_made(&self, webhook: WebhookId, position: u32, caspio_id: String) -> Result<()> {
+        self.writer.write(move |c| webhooks::trigger_made(c, webhook, position, &caspio_id)).await
+    }
+    async fn replace_triggers(&self, webhook: WebhookId, triggers: Vec<TriggerRecord>) -> Result<()> {
+        self.writer.write(move |c| webhooks::replace_triggers(c, webhook, &triggers)).await
+    }
+    async fn webhook_of(&self, workflow: WorkflowId) -> Result<Option<WebhookRecord>> {
+        self.read(move |c| webhooks::of_workflow(c, workflow)).await
+    }
+    async fn unfinished_webhooks(&self) -> Result<Vec<WebhookRecord>> {
+        self.read(webhooks::unfinished).await
+    }
+    async fn webhook_by_url(&self, url_hash: [u8; 32]) -> Result<Option<WebhookRecord>> {
+        self.read(move |c| webhooks::by_url(c, url_hash)).await
+    }
+    async fn drop_tombstones(&self, now: Time) -> Result<u64> {
+        self.writer.write(move |c| webhooks::drop_tombstones(c, now)).await
+    }
+    async fn reject_message(&self, webhook: WebhookId, reason: &'static str, at: Time) -> Result<()> {
+        self.writer.write(move |c| webhooks::reject(c, webhook, reason, at)).await
+    }
+    async fn ingest(&self, message: NewMessage) -> Result<Ingested> {
+        self.writer.write(move |c| messages::ingest(c, &message)).await
+    }
+    async fn claim(&self, claim: Claim) -> Result<Vec<ClaimedRun>> {
+        self.writer.write(move |c| runs::claim(c, &claim)).await
+    }
+    async fn next_due(&self) -> Result<Option<Time>> {
+        self.read(runs::next_due).await
+    }
+    async fn recover(&self, now: Time, max_crashes: u32) -> Result<(u64, u64)> {
+        self.writer.write(move |c| runs::recover(c, now, max_crashes)).await
+    }
+    async fn steps(&self, run: RunId) -> Result<Vec<StepRecord>> {
+        self.read(move |c| journal::steps(c, run)).await
+    }
+    async fn record(&self, run: RunId, owner: &str, write: JournalWrite) -> Result<()> {
+        let owner = owner.to_owned();
+        self.writer.write(move |c| journal::record(c, run, &owner, &write)).await
+    }
+    async fn finish(&self, run: RunId, owner: &str, finish: Finish) -> Result<()> {
+        let owner = owner.to_owned();
+        self.writer.write(move |c| journal::finish(c, run, &owner, &finish)).await
+    }
+    async fn runs(&self, tenant: &TenantId, filter: RunFilter) -> Result<Vec<RunRecord>> {
+        let tenant = tenant.clone();
+        self.read(move |c| runs::list(c, &tenant, &filter)).await
+    }
+    async fn run(&self, tenant: &TenantId, run: RunId) -> Result<Option<RunRecord>> {
+        let tenant = tenant.clone();
+        self.read(move |c| runs::one(c, &tenant, run)).await
+    }
+    async fn output(&self, run: RunId) -> Result<Vec<OutputRecord>> {
+        self.read(move |c| journal::output(c, run)).await
+    }
+    async fn data_key(&self, message: MessageId) -> Result<Option<Vec<u8>>> {
+        self.read(move |c| messages::data_key(c, message)).await
+    }
+    async fn run_counts(&self, workflow: WorkflowId) -> Result<Vec<(RunState, u64)>> {
+        self.read(move |c| runs::counts(c, workflow)).await
+    }
+    async fn message_counts(&self, workflow: WorkflowId) -> Result<Vec<(MessageState, u64)>> {
+        self.read(move |c| messages::counts(c, workflow)).await
+    }
+    async fn count_calls(&self, calls: Vec<CallCount>) -> Result<()> {
+        self.writer.write(move |c| setup::count_calls(c, &calls)).await
+    }
+    async fn calls(&self, tenant: &TenantId) -> Result<Vec<CallCount>> {
+        let tenant = tenant.clone();
+        self.read(move |c| setup::calls(c, &tenant)).await
+    }
+    async fn audit(&self, entry: AuditEntry) -> Result<()> {
+        self.writer.write(move |c| setup::audit(c, &entry)).await
+    }
+    async fn close(&self) {
+        self.writer.close().await;
+    }
+}

@@ -1,0 +1,68 @@
+//! Opening the file: pragmas and migrations.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use crate::store::{Result, StoreError};
+
+use super::sql_error;
+
+/// One entry a schema version; never changed once released, only appended to.
+const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
+
+/// Pages after which a commit also checkpoints (4 KiB each). Small enough that the pause of a
+/// checkpoint stays near 10 ms, large enough that most commits have none.
+const CHECKPOINT_PAGES: u32 = 1000;
+
+/// The writer's connection, migrated.
+pub(super) fn writer(path: &Path) -> Result<Connection> {
+    let mut conn = Connection::open(path).map_err(sql_error)?;
+    pragmas(&conn)?;
+    migrate(&mut conn)?;
+    Ok(conn)
+}
+
+/// A reader's connection.
+pub(super) fn reader(path: &Path) -> Result<Connection> {
+    let conn = Connection::open(path).map_err(sql_error)?;
+    pragmas(&conn)?;
+    conn.pragma_update(None, "query_only", true).map_err(sql_error)?;
+    Ok(conn)
+}
+
+fn pragmas(conn: &Connection) -> Result<()> {
+    conn.busy_timeout(std::time::Duration::from_secs(10)).map_err(sql_error)?;
+    conn.set_prepared_statement_cache_capacity(128);
+    for (name, value) in [
+        ("journal_mode", "WAL"),
+        ("synchronous", "FULL"),
+        ("foreign_keys", "ON"),
+        // Deleted content is overwritten, so that dropping a key leaves no copy of it.
+        ("secure_delete", "ON"),
+        ("temp_store", "MEMORY"),
+    ] {
+        conn.pragma_update(None, name, value).map_err(sql_error)?;
+    }
+    conn.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES).map_err(sql_error)
+}
+
+fn migrate(conn: &mut Connection) -> Result<()> {
+    let have: usize = conn
+        .pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))
+        .map_err(sql_error)
+        .and_then(|v| usize::try_from(v).map_err(|_| StoreError::Corrupt("user_version".into())))?;
+    if have > MIGRATIONS.len() {
+        return Err(StoreError::Corrupt(format!(
+            "its schema has version {have}, this caspian knows up to {}; start the newer version",
+            MIGRATIONS.len()
+        )));
+    }
+    for (version, sql) in MIGRATIONS.iter().enumerate().skip(have) {
+        let tx = conn.transaction().map_err(sql_error)?;
+        tx.execute_batch(sql).map_err(sql_error)?;
+        tx.pragma_update(None, "user_version", version as i64 + 1).map_err(sql_error)?;
+        tx.commit().map_err(sql_error)?;
+    }
+    Ok(())
+}

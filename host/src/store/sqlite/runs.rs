@@ -1,0 +1,165 @@
+//! Runs: claim, recover after a crash, list.
+
+use rusqlite::{Connection, Row, params};
+
+use crate::clock::Time;
+use crate::model::{
+    Cause, ConnectionId, EventId, MessageId, RunId, RunState, TenantId, TriggerKind, WorkflowId,
+};
+use crate::store::{Claim, ClaimedRun, Result, RunFilter, RunRecord, StoreError, VersionRecord};
+
+use super::rows::{all, first, id, parsed, parsed_opt, run, time, time_opt};
+use super::sql_error;
+
+/// Claims due runs of workflows that are not paused, oldest first, and binds each to a version.
+pub(super) fn claim(c: &Connection, x: &Claim) -> Result<Vec<ClaimedRun>> {
+    let blocked: Vec<String> =
+        x.blocked.iter().map(|id| format!("x'{}'", hex::encode(id.as_bytes()))).collect();
+    let sql = format!(
+        "SELECT r.id FROM runs r JOIN workflows w ON w.id = r.workflow
+         WHERE r.state IN ('queued', 'sleeping') AND r.next_at <= ?1 AND w.state <> 'paused'
+           AND r.connection NOT IN ({})
+         ORDER BY r.next_at LIMIT ?2",
+        blocked.join(",")
+    );
+    let limit = i64::try_from(x.limit).unwrap_or(i64::MAX);
+    let due = all(c, &sql, params![x.now.0, limit], |r| id(r, 0, RunId::from_slice))?;
+    let mut claimed = Vec::with_capacity(due.len());
+    for which in due {
+        let sql = "UPDATE runs SET state = 'running', cause = NULL, next_at = NULL, lease_owner = ?2,
+                     lease_until = ?3, started_at = COALESCE(started_at, ?4),
+                     version = COALESCE(version,
+                       (SELECT active_version FROM workflows w WHERE w.id = runs.workflow))
+                   WHERE id = ?1";
+        run(c, sql, params![which.as_bytes(), x.owner, x.lease_until.0, x.now.0])?;
+        claimed.push(claimed_run(c, which)?);
+    }
+    Ok(claimed)
+}
+
+fn claimed_run(c: &Connection, which: RunId) -> Result<ClaimedRun> {
+    let sql = "SELECT r.id, r.tenant, r.event, r.message, r.workflow, w.name, r.attempts,
+                 r.waiting_step, r.waiting_tries, r.journal_version, r.run_start, e.sealed_typed,
+                 r.sealed_seed, k.wrapped, v.number, v.manifest, v.component, v.connection, v.created_at
+               FROM runs r
+               JOIN workflows w ON w.id = r.workflow
+               JOIN events e ON e.id = r.event
+               JOIN data_keys k ON k.message = r.message
+               JOIN workflow_versions v ON v.workflow = r.workflow AND v.number = r.version
+               WHERE r.id = ?1";
+    let found = first(c, sql, params![which.as_bytes()], |r| {
+        let waiting: (Option<u32>, Option<u32>) = (r.get(7)?, r.get(8)?);
+        let workflow = id(r, 4, WorkflowId::from_slice)?;
+        Ok(ClaimedRun {
+            id: id(r, 0, RunId::from_slice)?,
+            tenant: parsed(r, 1, |t| t.parse().ok())?,
+            event: id(r, 2, EventId::from_slice)?,
+            message: id(r, 3, MessageId::from_slice)?,
+            workflow,
+            workflow_name: r.get(5)?,
+            attempts: r.get(6)?,
+            waiting: waiting.0.zip(waiting.1),
+            journal_version: r.get(9)?,
+            run_start: time(r, 10)?,
+            sealed_typed: r.get(11)?,
+            sealed_seed: r.get(12)?,
+            wrapped_key: r.get(13)?,
+            version: VersionRecord {
+                workflow,
+                number: r.get(14)?,
+                manifest: r.get(15)?,
+                component: r.get(16)?,
+                connection: id(r, 17, ConnectionId::from_slice)?,
+                created_at: time(r, 18)?,
+            },
+        })
+    })?;
+    found.ok_or_else(|| StoreError::Corrupt(format!("run {which} misses its event, key or version")))
+}
+
+pub(super) fn next_due(c: &Connection) -> Result<Option<Time>> {
+    let sql = "SELECT MIN(r.next_at) FROM runs r JOIN workflows w ON w.id = r.workflow
+               WHERE r.state IN ('queued', 'sleeping') AND w.state <> 'paused'";
+    Ok(first(c, sql, [], |r| time_opt(r, 0))?.flatten())
+}
+
+pub(super) fn recover(c: &Connection, now: Time, max_crashes: u32) -> Result<(u64, u64)> {
+    let sql = "UPDATE runs SET state = 'dead', cause = ?2, finished_at = ?3, next_at = NULL,
+                 lease_owner = NULL, lease_until = NULL, host_crashes = host_crashes + 1
+               WHERE state = 'running' AND host_crashes + 1 >= ?1";
+    let dead = run(c, sql, params![max_crashes, Cause::HostCrash.as_str(), now.0])?;
+    let sql = "UPDATE runs SET state = 'queued', next_at = ?1, lease_owner = NULL,
+                 lease_until = NULL, host_crashes = host_crashes + 1
+               WHERE state = 'running'";
+    let queued = run(c, sql, params![now.0])?;
+    Ok((queued as u64, dead as u64))
+}
+
+const RUN: &str = "SELECT r.id, r.workflow, w.name, r.version, r.generation, r.state, r.cause,
+      r.attempts, r.wakeups, r.host_crashes, r.next_at, r.event, r.message, m.message_id, e.kind,
+      e.table_name, e.pk_id, e.event_date, r.sealed_result, r.sealed_failure, r.created_at,
+      r.started_at, r.finished_at
+    FROM runs r JOIN workflows w ON w.id = r.workflow JOIN events e ON e.id = r.event
+    JOIN messages m ON m.id = r.message";
+
+fn read(r: &Row<'_>) -> rusqlite::Result<RunRecord> {
+    Ok(RunRecord {
+        id: id(r, 0, RunId::from_slice)?,
+        workflow: id(r, 1, WorkflowId::from_slice)?,
+        workflow_name: r.get(2)?,
+        version: r.get(3)?,
+        generation: r.get(4)?,
+        state: parsed(r, 5, |t| t.parse().ok())?,
+        cause: parsed_opt(r, 6, |t| t.parse().ok())?,
+        attempts: r.get(7)?,
+        wakeups: r.get(8)?,
+        host_crashes: r.get(9)?,
+        next_at: time_opt(r, 10)?,
+        event: id(r, 11, EventId::from_slice)?,
+        message: id(r, 12, MessageId::from_slice)?,
+        caspio_message_id: r.get(13)?,
+        kind: parsed(r, 14, TriggerKind::parse)?,
+        table: r.get(15)?,
+        pk_id: r.get(16)?,
+        event_date: r.get(17)?,
+        sealed_result: r.get(18)?,
+        sealed_failure: r.get(19)?,
+        created_at: time(r, 20)?,
+        started_at: time_opt(r, 21)?,
+        finished_at: time_opt(r, 22)?,
+    })
+}
+
+pub(super) fn list(c: &Connection, tenant: &TenantId, filter: &RunFilter) -> Result<Vec<RunRecord>> {
+    let workflow = filter.workflow.map(|w| *w.as_bytes());
+    let before = filter.before.map(|b| *b.as_bytes());
+    let sql = format!(
+        "{RUN} WHERE r.tenant = ?1 AND (?2 IS NULL OR r.workflow = ?2)
+           AND (?3 IS NULL OR r.state = ?3) AND (?4 IS NULL OR r.id < ?4)
+         ORDER BY r.id DESC LIMIT ?5"
+    );
+    let state = filter.state.map(RunState::as_str);
+    all(c, &sql, params![tenant.as_str(), workflow, state, before, filter.limit], read)
+}
+
+pub(super) fn one(c: &Connection, tenant: &TenantId, which: RunId) -> Result<Option<RunRecord>> {
+    let sql = format!("{RUN} WHERE r.tenant = ?1 AND r.id = ?2");
+    first(c, &sql, params![tenant.as_str(), which.as_bytes()], read)
+}
+
+pub(super) fn counts(c: &Connection, workflow: WorkflowId) -> Result<Vec<(RunState, u64)>> {
+    let sql = "SELECT state, COUNT(*) FROM runs WHERE workflow = ?1 GROUP BY state ORDER BY state";
+    all(c, sql, params![workflow.as_bytes()], |r| {
+        Ok((parsed(r, 0, |t| t.parse().ok())?, r.get::<_, i64>(1)?.unsigned_abs()))
+    })
+}
+
+/// `LeaseLost` unless `owner` holds the run.
+pub(super) fn check_lease(c: &Connection, which: RunId, owner: &str) -> Result<()> {
+    let sql = "SELECT 1 FROM runs WHERE id = ?1 AND state = 'running' AND lease_owner = ?2";
+    let mut statement = c.prepare_cached(sql).map_err(sql_error)?;
+    match statement.exists(params![which.as_bytes(), owner]).map_err(sql_error)? {
+        true => Ok(()),
+        false => Err(StoreError::LeaseLost),
+    }
+}

@@ -1,0 +1,206 @@
+-- Version 1. Ids are 16 bytes (UUID), times are microseconds since 1970 in UTC, `sealed_*` is ciphertext.
+CREATE TABLE tenants (
+    id          TEXT PRIMARY KEY,
+    wrapped_key BLOB NOT NULL,
+    created_at  INTEGER NOT NULL
+) STRICT;
+
+-- Tokens of the control API; only their SHA-256 is kept.
+CREATE TABLE api_tokens (
+    hash       BLOB PRIMARY KEY,
+    name       TEXT NOT NULL,
+    tenant     TEXT REFERENCES tenants (id),
+    created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE connections (
+    id            BLOB PRIMARY KEY,
+    tenant        TEXT NOT NULL REFERENCES tenants (id),
+    name          TEXT NOT NULL,
+    base_url      TEXT NOT NULL,
+    client_id     TEXT NOT NULL,
+    sealed_secret BLOB NOT NULL,
+    created_at    INTEGER NOT NULL,
+    UNIQUE (tenant, name)
+) STRICT;
+
+CREATE TABLE workflows (
+    id             BLOB PRIMARY KEY,
+    tenant         TEXT NOT NULL REFERENCES tenants (id),
+    name           TEXT NOT NULL,
+    state          TEXT NOT NULL,
+    active_version INTEGER NOT NULL,
+    created_at     INTEGER NOT NULL,
+    UNIQUE (tenant, name)
+) STRICT;
+
+CREATE TABLE workflow_versions (
+    workflow   BLOB NOT NULL REFERENCES workflows (id),
+    number     INTEGER NOT NULL,
+    tenant     TEXT NOT NULL,
+    manifest   TEXT NOT NULL,
+    component  BLOB NOT NULL,
+    connection BLOB NOT NULL REFERENCES connections (id),
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (workflow, number)
+) STRICT;
+
+CREATE TABLE webhooks (
+    id               BLOB PRIMARY KEY,
+    tenant           TEXT NOT NULL,
+    workflow         BLOB NOT NULL REFERENCES workflows (id),
+    connection       BLOB NOT NULL REFERENCES connections (id),
+    name             TEXT NOT NULL,
+    url_hash         BLOB NOT NULL UNIQUE,
+    sealed_url_id    BLOB NOT NULL,
+    stage            TEXT NOT NULL,
+    caspio_id        TEXT,
+    sealed_secret    BLOB,
+    pinned_signature TEXT,
+    tombstone_until  INTEGER,
+    rejected_count   INTEGER NOT NULL DEFAULT 0,
+    rejected_reason  TEXT,
+    rejected_at      INTEGER,
+    created_at       INTEGER NOT NULL
+) STRICT;
+-- One webhook per workflow; tombstones besides.
+CREATE UNIQUE INDEX webhooks_one ON webhooks (workflow) WHERE stage <> 'tombstone';
+
+CREATE TABLE triggers (
+    webhook    BLOB NOT NULL REFERENCES webhooks (id),
+    position   INTEGER NOT NULL,
+    tenant     TEXT NOT NULL,
+    kind       TEXT NOT NULL,
+    table_name TEXT NOT NULL,
+    fields     TEXT NOT NULL,
+    sources    TEXT NOT NULL,
+    batch      INTEGER NOT NULL,
+    caspio_id  TEXT,
+    schema     TEXT NOT NULL,
+    PRIMARY KEY (webhook, position)
+) STRICT;
+
+-- Dropping a row here makes everything that belongs to the message unreadable.
+CREATE TABLE data_keys (
+    message BLOB PRIMARY KEY,
+    tenant  TEXT NOT NULL,
+    wrapped BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE messages (
+    id             BLOB PRIMARY KEY,
+    tenant         TEXT NOT NULL,
+    webhook        BLOB NOT NULL,
+    message_id     TEXT,
+    state          TEXT NOT NULL,
+    reason         TEXT,
+    size           INTEGER NOT NULL,
+    sealed_payload BLOB NOT NULL,
+    received_at    INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX messages_once ON messages (tenant, webhook, message_id) WHERE message_id IS NOT NULL;
+CREATE INDEX messages_webhook ON messages (webhook, state);
+
+CREATE TABLE events (
+    id           BLOB PRIMARY KEY,
+    tenant       TEXT NOT NULL,
+    message      BLOB NOT NULL REFERENCES messages (id),
+    position     INTEGER NOT NULL,
+    kind         TEXT NOT NULL,
+    table_name   TEXT NOT NULL,
+    pk_id        INTEGER,
+    event_date   TEXT NOT NULL,
+    reconciled   INTEGER NOT NULL DEFAULT 0,
+    caused_by    BLOB,
+    sealed_typed BLOB NOT NULL,
+    created_at   INTEGER NOT NULL,
+    UNIQUE (message, position)
+) STRICT;
+
+CREATE TABLE runs (
+    id              BLOB PRIMARY KEY,
+    tenant          TEXT NOT NULL,
+    event           BLOB NOT NULL REFERENCES events (id),
+    message         BLOB NOT NULL,
+    workflow        BLOB NOT NULL REFERENCES workflows (id),
+    connection      BLOB NOT NULL,
+    generation      INTEGER NOT NULL DEFAULT 1,
+    origin          BLOB,
+    version         INTEGER,
+    state           TEXT NOT NULL,
+    cause           TEXT,
+    attempts        INTEGER NOT NULL DEFAULT 0,
+    wakeups         INTEGER NOT NULL DEFAULT 0,
+    shutdowns       INTEGER NOT NULL DEFAULT 0,
+    host_crashes    INTEGER NOT NULL DEFAULT 0,
+    waiting_step    INTEGER,
+    waiting_tries   INTEGER,
+    next_at         INTEGER,
+    lease_owner     TEXT,
+    lease_until     INTEGER,
+    journal_version INTEGER NOT NULL,
+    run_start       INTEGER NOT NULL,
+    sealed_seed     BLOB NOT NULL,
+    depth           INTEGER NOT NULL DEFAULT 0,
+    self_depth      INTEGER NOT NULL DEFAULT 0,
+    sealed_result   BLOB,
+    sealed_failure  BLOB,
+    created_at      INTEGER NOT NULL,
+    started_at      INTEGER,
+    finished_at     INTEGER,
+    UNIQUE (event, workflow, generation)
+) STRICT;
+CREATE INDEX runs_due ON runs (next_at) WHERE state IN ('queued', 'sleeping');
+CREATE INDEX runs_running ON runs (lease_until) WHERE state = 'running';
+CREATE INDEX runs_of_workflow ON runs (workflow, state, id);
+CREATE INDEX runs_of_tenant ON runs (tenant, id);
+
+CREATE TABLE steps (
+    run            BLOB NOT NULL REFERENCES runs (id),
+    number         INTEGER NOT NULL,
+    tenant         TEXT NOT NULL,
+    action         TEXT NOT NULL,
+    table_name     TEXT,
+    effect         INTEGER NOT NULL,
+    state          TEXT NOT NULL,
+    outcome        TEXT,
+    affected       INTEGER,
+    fingerprint    BLOB NOT NULL,
+    sealed_request BLOB NOT NULL,
+    sealed_plan    BLOB,
+    sealed_result  BLOB,
+    elapsed_us     INTEGER NOT NULL,
+    calls          INTEGER NOT NULL,
+    started_at     INTEGER NOT NULL,
+    finished_at    INTEGER,
+    PRIMARY KEY (run, number)
+) STRICT;
+
+CREATE TABLE run_output (
+    run          BLOB NOT NULL REFERENCES runs (id),
+    number       INTEGER NOT NULL,
+    tenant       TEXT NOT NULL,
+    sealed_lines BLOB NOT NULL,
+    truncated    INTEGER NOT NULL,
+    at           INTEGER NOT NULL,
+    PRIMARY KEY (run, number)
+) STRICT;
+
+CREATE TABLE calls (
+    tenant     TEXT NOT NULL,
+    connection BLOB NOT NULL,
+    workflow   BLOB NOT NULL,
+    action     TEXT NOT NULL,
+    day        TEXT NOT NULL,
+    count      INTEGER NOT NULL,
+    PRIMARY KEY (tenant, connection, workflow, action, day)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE audit (
+    id      INTEGER PRIMARY KEY,
+    tenant  TEXT NOT NULL,
+    at      INTEGER NOT NULL,
+    actor   TEXT NOT NULL,
+    action  TEXT NOT NULL,
+    subject TEXT NOT NULL
+) STRICT;

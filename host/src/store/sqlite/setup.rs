@@ -1,0 +1,233 @@
+//! Tenants, tokens, connections, workflows and their versions, counters of calls, audit.
+
+use rusqlite::{Connection, Row, params};
+
+use crate::clock::Time;
+use crate::model::{ConnectionId, TenantId, WorkflowId, WorkflowState};
+use crate::store::{
+    AuditEntry, CallCount, ConnectionRecord, Deployed, NewVersion, Result, StoreError, VersionRecord,
+    WorkflowRecord,
+};
+
+use super::rows::{all, first, id, insert, parsed, run, time};
+
+pub(super) fn tenant_key(c: &Connection, tenant: &TenantId) -> Result<Option<Vec<u8>>> {
+    first(c, "SELECT wrapped_key FROM tenants WHERE id = ?1", params![tenant.as_str()], |r| r.get(0))
+}
+
+pub(super) fn add_tenant(c: &Connection, tenant: &TenantId, key: &[u8], at: Time) -> Result<()> {
+    let sql = "INSERT INTO tenants (id, wrapped_key, created_at) VALUES (?1, ?2, ?3)";
+    insert(c, "the tenant", sql, params![tenant.as_str(), key, at.0])
+}
+
+pub(super) fn add_token(c: &Connection, hash: [u8; 32], name: &str, at: Time) -> Result<()> {
+    let sql = "INSERT INTO api_tokens (hash, name, created_at) VALUES (?1, ?2, ?3)";
+    insert(c, "the token", sql, params![hash, name, at.0])
+}
+
+pub(super) fn token(c: &Connection, hash: [u8; 32]) -> Result<Option<String>> {
+    first(c, "SELECT name FROM api_tokens WHERE hash = ?1", params![hash], |r| r.get(0))
+}
+
+pub(super) fn token_count(c: &Connection) -> Result<u64> {
+    let count = first(c, "SELECT COUNT(*) FROM api_tokens", [], |r| r.get::<_, i64>(0))?;
+    Ok(count.unwrap_or(0).unsigned_abs())
+}
+
+pub(super) fn add_connection(c: &Connection, x: &ConnectionRecord) -> Result<()> {
+    let sql = "INSERT INTO connections (id, tenant, name, base_url, client_id, sealed_secret, created_at)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    insert(
+        c,
+        "the connection",
+        sql,
+        params![
+            x.id.as_bytes(),
+            x.tenant.as_str(),
+            x.name,
+            x.base_url,
+            x.client_id,
+            x.sealed_secret,
+            x.created_at.0
+        ],
+    )
+}
+
+const CONNECTION: &str =
+    "SELECT id, tenant, name, base_url, client_id, sealed_secret, created_at FROM connections";
+
+fn read_connection(r: &Row<'_>) -> rusqlite::Result<ConnectionRecord> {
+    Ok(ConnectionRecord {
+        id: id(r, 0, ConnectionId::from_slice)?,
+        tenant: parsed(r, 1, |t| t.parse().ok())?,
+        name: r.get(2)?,
+        base_url: r.get(3)?,
+        client_id: r.get(4)?,
+        sealed_secret: r.get(5)?,
+        created_at: time(r, 6)?,
+    })
+}
+
+pub(super) fn connections(c: &Connection, tenant: &TenantId) -> Result<Vec<ConnectionRecord>> {
+    let sql = format!("{CONNECTION} WHERE tenant = ?1 ORDER BY name");
+    all(c, &sql, params![tenant.as_str()], read_connection)
+}
+
+pub(super) fn connection_named(
+    c: &Connection,
+    tenant: &TenantId,
+    name: &str,
+) -> Result<Option<ConnectionRecord>> {
+    let sql = format!("{CONNECTION} WHERE tenant = ?1 AND name = ?2");
+    first(c, &sql, params![tenant.as_str(), name], read_connection)
+}
+
+pub(super) fn connection(c: &Connection, which: ConnectionId) -> Result<Option<ConnectionRecord>> {
+    let sql = format!("{CONNECTION} WHERE id = ?1");
+    first(c, &sql, params![which.as_bytes()], read_connection)
+}
+
+pub(super) fn deploy(c: &Connection, x: &NewVersion) -> Result<Deployed> {
+    let (workflow, number) = match workflow(c, &x.tenant, &x.name)? {
+        Some(old) => (old.id, old.active_version_max(c)? + 1),
+        None => {
+            let new = WorkflowId::new();
+            let sql = "INSERT INTO workflows (id, tenant, name, state, active_version, created_at)
+                       VALUES (?1, ?2, ?3, ?4, 1, ?5)";
+            let state = WorkflowState::Inactive.as_str();
+            insert(
+                c,
+                "the workflow",
+                sql,
+                params![new.as_bytes(), x.tenant.as_str(), x.name, state, x.at.0],
+            )?;
+            (new, 1)
+        }
+    };
+    let sql = "INSERT INTO workflow_versions
+                 (workflow, number, tenant, manifest, component, connection, created_at)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    run(
+        c,
+        sql,
+        params![
+            workflow.as_bytes(),
+            number,
+            x.tenant.as_str(),
+            x.manifest,
+            x.component,
+            x.connection.as_bytes(),
+            x.at.0
+        ],
+    )?;
+    let sql = "UPDATE workflows SET active_version = ?2 WHERE id = ?1";
+    run(c, sql, params![workflow.as_bytes(), number])?;
+    Ok(Deployed { workflow, number })
+}
+
+impl WorkflowRecord {
+    /// The highest number given to a version so far.
+    fn active_version_max(&self, c: &Connection) -> Result<u32> {
+        let sql = "SELECT COALESCE(MAX(number), 0) FROM workflow_versions WHERE workflow = ?1";
+        Ok(first(c, sql, params![self.id.as_bytes()], |r| r.get(0))?.unwrap_or(0))
+    }
+}
+
+const WORKFLOW: &str = "SELECT id, tenant, name, state, active_version, created_at FROM workflows";
+
+fn read_workflow(r: &Row<'_>) -> rusqlite::Result<WorkflowRecord> {
+    Ok(WorkflowRecord {
+        id: id(r, 0, WorkflowId::from_slice)?,
+        tenant: parsed(r, 1, |t| t.parse().ok())?,
+        name: r.get(2)?,
+        state: parsed(r, 3, |t| t.parse().ok())?,
+        active_version: r.get(4)?,
+        created_at: time(r, 5)?,
+    })
+}
+
+pub(super) fn workflow(c: &Connection, tenant: &TenantId, name: &str) -> Result<Option<WorkflowRecord>> {
+    let sql = format!("{WORKFLOW} WHERE tenant = ?1 AND name = ?2");
+    first(c, &sql, params![tenant.as_str(), name], read_workflow)
+}
+
+pub(super) fn workflows(c: &Connection, tenant: &TenantId) -> Result<Vec<WorkflowRecord>> {
+    let sql = format!("{WORKFLOW} WHERE tenant = ?1 ORDER BY name");
+    all(c, &sql, params![tenant.as_str()], read_workflow)
+}
+
+pub(super) fn version(c: &Connection, workflow: WorkflowId, number: u32) -> Result<Option<VersionRecord>> {
+    let sql = "SELECT workflow, number, manifest, component, connection, created_at
+               FROM workflow_versions WHERE workflow = ?1 AND number = ?2";
+    first(c, sql, params![workflow.as_bytes(), number], |r| {
+        Ok(VersionRecord {
+            workflow: id(r, 0, WorkflowId::from_slice)?,
+            number: r.get(1)?,
+            manifest: r.get(2)?,
+            component: r.get(3)?,
+            connection: id(r, 4, ConnectionId::from_slice)?,
+            created_at: time(r, 5)?,
+        })
+    })
+}
+
+pub(super) fn active_components(c: &Connection) -> Result<Vec<[u8; 32]>> {
+    let sql = "SELECT DISTINCT v.component FROM workflows w
+               JOIN workflow_versions v ON v.workflow = w.id AND v.number = w.active_version";
+    all(c, sql, [], |r| r.get(0))
+}
+
+pub(super) fn set_workflow_state(c: &Connection, workflow: WorkflowId, state: WorkflowState) -> Result<()> {
+    let sql = "UPDATE workflows SET state = ?2 WHERE id = ?1";
+    match run(c, sql, params![workflow.as_bytes(), state.as_str()])? {
+        0 => Err(StoreError::Missing("workflow")),
+        _ => Ok(()),
+    }
+}
+
+/// In the key of a counter, no workflow is an empty blob: SQLite's primary keys take no null.
+fn workflow_key(workflow: Option<&WorkflowId>) -> &[u8] {
+    workflow.map_or(&[], |w| w.as_bytes().as_slice())
+}
+
+pub(super) fn count_calls(c: &Connection, calls: &[CallCount]) -> Result<()> {
+    let sql = "INSERT INTO calls (tenant, connection, workflow, action, day, count)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+               ON CONFLICT DO UPDATE SET count = count + excluded.count";
+    for x in calls {
+        run(
+            c,
+            sql,
+            params![
+                x.tenant.as_str(),
+                x.connection.as_bytes(),
+                workflow_key(x.workflow.as_ref()),
+                x.action,
+                x.day,
+                i64::try_from(x.count).unwrap_or(i64::MAX)
+            ],
+        )?;
+    }
+    Ok(())
+}
+
+pub(super) fn calls(c: &Connection, tenant: &TenantId) -> Result<Vec<CallCount>> {
+    let sql = "SELECT tenant, connection, workflow, action, day, count FROM calls
+               WHERE tenant = ?1 ORDER BY day, connection, workflow, action";
+    all(c, sql, params![tenant.as_str()], |r| {
+        let workflow: Vec<u8> = r.get(2)?;
+        Ok(CallCount {
+            tenant: parsed(r, 0, |t| t.parse().ok())?,
+            connection: id(r, 1, ConnectionId::from_slice)?,
+            workflow: WorkflowId::from_slice(&workflow).ok(),
+            action: r.get(3)?,
+            day: r.get(4)?,
+            count: r.get::<_, i64>(5)?.unsigned_abs(),
+        })
+    })
+}
+
+pub(super) fn audit(c: &Connection, x: &AuditEntry) -> Result<()> {
+    let sql = "INSERT INTO audit (tenant, at, actor, action, subject) VALUES (?1, ?2, ?3, ?4, ?5)";
+    run(c, sql, params![x.tenant.as_str(), x.at.0, x.actor, x.action, x.subject]).map(drop)
+}

@@ -1,0 +1,118 @@
+//! The one writer: commands are gathered into one transaction (group commit).
+//!
+//! Each command runs inside its own savepoint, so that one that fails takes no other with it. Its
+//! answer is given after the commit, so `Ok` means durable. When the commit itself fails (full
+//! disk), the transaction is rolled back and every command of it is told so; what they carried is
+//! still with their callers, who decide whether to try again.
+
+use std::thread::JoinHandle;
+
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::store::{Result, StoreError};
+
+use super::sql_error;
+
+/// Commands in one transaction at most: bounds how long the first one waits for the last.
+const BATCH: usize = 512;
+/// Commands waiting at most; beyond it callers wait for room.
+const QUEUE: usize = 4096;
+
+type Reply = Box<dyn FnOnce(&Result<()>) + Send>;
+/// Without a connection (no transaction could be begun) nothing is run; the reply tells why.
+type Job = Box<dyn FnOnce(Option<&Connection>) -> Reply + Send>;
+
+/// Hands commands to the writer thread.
+#[derive(Debug)]
+pub(super) struct Writer {
+    jobs: std::sync::Mutex<Option<mpsc::Sender<Job>>>,
+    thread: std::sync::Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Writer {
+    pub(super) fn start(conn: Connection) -> Result<Self> {
+        let (jobs, queue) = mpsc::channel(QUEUE);
+        let thread = std::thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || work(&conn, queue))
+            .map_err(|e| StoreError::Io(e.to_string()))?;
+        Ok(Self { jobs: std::sync::Mutex::new(Some(jobs)), thread: std::sync::Mutex::new(Some(thread)) })
+    }
+
+    /// Runs a command; `Ok` once it is durable.
+    pub(super) async fn write<T, F>(&self, command: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T> + Send + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        let job: Job = Box::new(move |conn| {
+            let result = match conn {
+                Some(conn) => in_savepoint(conn, command),
+                None => Err(StoreError::Closed),
+            };
+            Box::new(move |committed: &Result<()>| {
+                // Whoever asked may be gone; the command stands.
+                let _ = answer.send(match committed {
+                    Ok(()) => result,
+                    Err(e) => Err(e.clone()),
+                });
+            })
+        });
+        let jobs = self.jobs.lock().map_err(|_| StoreError::Closed)?.clone();
+        let jobs = jobs.ok_or(StoreError::Closed)?;
+        jobs.send(job).await.map_err(|_| StoreError::Closed)?;
+        drop(jobs);
+        answered.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Ends the thread after all that was given to it.
+    pub(super) async fn close(&self) {
+        if let Ok(mut jobs) = self.jobs.lock() {
+            jobs.take();
+        }
+        let thread = self.thread.lock().ok().and_then(|mut t| t.take());
+        if let Some(thread) = thread {
+            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        }
+    }
+}
+
+fn in_savepoint<T>(conn: &Connection, command: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+    run(conn, "SAVEPOINT command")?;
+    let result = command(conn);
+    if result.is_err() {
+        run(conn, "ROLLBACK TO command")?;
+    }
+    run(conn, "RELEASE command")?;
+    result
+}
+
+fn run(conn: &Connection, sql: &str) -> Result<()> {
+    conn.prepare_cached(sql).and_then(|mut s| s.execute([])).map(drop).map_err(sql_error)
+}
+
+fn work(conn: &Connection, mut queue: mpsc::Receiver<Job>) {
+    while let Some(first) = queue.blocking_recv() {
+        let begun = run(conn, "BEGIN IMMEDIATE");
+        let mut replies = Vec::new();
+        let mut next = Some(first);
+        while let Some(job) = next {
+            replies.push(job(begun.is_ok().then_some(conn)));
+            next = if replies.len() < BATCH { queue.try_recv().ok() } else { None };
+        }
+        let committed = begun.and_then(|()| {
+            run(conn, "COMMIT").inspect_err(|_| {
+                // A failed COMMIT may leave the transaction open.
+                let _ = conn.execute_batch("ROLLBACK");
+            })
+        });
+        if let Err(error) = &committed {
+            tracing::error!(code = error.code(), commands = replies.len(), "commit failed");
+        }
+        for reply in replies {
+            reply(&committed);
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! Making a webhook, step by step.
+
+use sha2::{Digest as _, Sha256};
+
+use crate::caspio::{Caspio, NewWebhook};
+use crate::clock::Time;
+use crate::faults;
+use crate::model::{ConnectionId, TenantId, UrlId, WebhookId, WorkflowId, WorkflowState};
+use crate::secrets::random_bytes;
+use crate::store::{Rejected, TriggerRecord, WebhookRecord, WebhookStage, WebhookUpdate};
+
+use super::{TriggerError, Triggers, WantedTrigger, context, failed};
+
+/// How often a webhook is made again when it is not known whether Caspio made it.
+const TRIES: u32 = 3;
+
+impl Triggers {
+    /// Makes the workflow's webhook and events as wanted, or brings them into step, and sets the workflow active.
+    ///
+    /// # Errors
+    /// When Caspio refuses, a table does not exist, or the public URL is not known. What was done is
+    /// kept; calling again goes on from there.
+    pub async fn ensure(
+        &self,
+        tenant: &TenantId,
+        workflow: WorkflowId,
+        name: &str,
+        connection: ConnectionId,
+        wanted: &[WantedTrigger],
+    ) -> Result<WebhookRecord, TriggerError> {
+        let _turn = self.turn.lock().await;
+        let caspio = self.connector.connect(connection).await?;
+        let existing = self.store.webhook_of(workflow).await?;
+        if existing.as_ref().is_some_and(|w| w.connection != connection) {
+            return Err(TriggerError::OtherConnection);
+        }
+        if existing.as_ref().is_some_and(|w| w.stage == WebhookStage::Removing) {
+            self.remove_locked(workflow).await?;
+        }
+        let existing = self.store.webhook_of(workflow).await?;
+        let triggers = self.triggers(&caspio, workflow, wanted, existing.as_ref()).await?;
+        let fresh = match existing {
+            None => {
+                self.plan(tenant, workflow, name, connection, triggers).await?;
+                true
+            }
+            Some(webhook) => {
+                if webhook.stage == WebhookStage::Ready && webhook.triggers == triggers {
+                    self.store.set_workflow_state(workflow, WorkflowState::Active).await?;
+                    return Ok(webhook);
+                }
+                self.store.replace_triggers(webhook.id, triggers).await?;
+                if webhook.stage == WebhookStage::Ready {
+                    self.advance(&webhook, WebhookStage::Made).await?;
+                }
+                false
+            }
+        };
+        self.finish(&caspio, workflow, fresh).await
+    }
+
+    /// Goes on with a webhook that was planned before.
+    pub(super) async fn go_on(&self, workflow: WorkflowId) -> Result<(), TriggerError> {
+        let _turn = self.turn.lock().await;
+        let webhook = self.reload(workflow).await?;
+        let caspio = self.connector.connect(webhook.connection).await?;
+        self.finish(&caspio, workflow, false).await.map(drop)
+    }
+
+    /// From any stage to `ready`. `fresh`: nothing of it can be in Caspio yet.
+    async fn finish(
+        &self,
+        caspio: &Caspio,
+        workflow: WorkflowId,
+        fresh: bool,
+    ) -> Result<WebhookRecord, TriggerError> {
+        let webhook = self.reload(workflow).await?;
+        let made_now = webhook.stage == WebhookStage::Planned;
+        if made_now {
+            self.make(caspio, &webhook, fresh).await?;
+        }
+        let webhook = self.reload(workflow).await?;
+        self.sync_events(caspio, &webhook, made_now).await?;
+        self.advance(&webhook, WebhookStage::Ready).await?;
+        self.store.set_workflow_state(workflow, WorkflowState::Active).await?;
+        self.reload(workflow).await
+    }
+
+    /// The wanted triggers with the fields of their tables, and the Caspio ids that are known.
+    async fn triggers(
+        &self,
+        caspio: &Caspio,
+        workflow: WorkflowId,
+        wanted: &[WantedTrigger],
+        existing: Option<&WebhookRecord>,
+    ) -> Result<Vec<TriggerRecord>, TriggerError> {
+        let context = context(workflow, "tables.fields");
+        let mut triggers: Vec<TriggerRecord> = Vec::with_capacity(wanted.len());
+        for (position, want) in wanted.iter().enumerate() {
+            let known = triggers.iter().find(|t| t.table.eq_ignore_ascii_case(&want.table));
+            let schema = match known {
+                Some(known) => known.schema.clone(),
+                None => caspio
+                    .fields(&context, &want.table)
+                    .await
+                    .map_err(failed("reading the fields of a trigger's table"))?,
+            };
+            let caspio_id = existing.and_then(|webhook| {
+                let same = webhook.triggers.iter().find(|t| {
+                    t.kind == want.kind
+                        && t.table.eq_ignore_ascii_case(&want.table)
+                        && t.fields == want.fields
+                });
+                same.and_then(|t| t.caspio_id.clone())
+            });
+            triggers.push(TriggerRecord {
+                position: u32::try_from(position).unwrap_or(u32::MAX),
+                kind: want.kind,
+                table: want.table.clone(),
+                fields: want.fields.clone(),
+                sources: want.sources.clone(),
+                batch: want.batch,
+                caspio_id,
+                schema,
+            });
+        }
+        Ok(triggers)
+    }
+
+    async fn plan(
+        &self,
+        tenant: &TenantId,
+        workflow: WorkflowId,
+        name: &str,
+        connection: ConnectionId,
+        triggers: Vec<TriggerRecord>,
+    ) -> Result<(), TriggerError> {
+        let url_id = UrlId::from_random(random_bytes()?);
+        // Refused before anything is stored when the host does not know its URL.
+        self.url(&url_id)?;
+        let id = WebhookId::new();
+        let key = self.keys.tenant(tenant).await?;
+        let sealed_url_id = key.seal("webhooks", "url_id", id.as_bytes(), url_id.expose().as_bytes())?;
+        let short: String = name.chars().take(24).collect();
+        self.store
+            .plan_webhook(WebhookRecord {
+                id,
+                tenant: tenant.clone(),
+                workflow,
+                connection,
+                connection_name: String::new(),
+                // At most 64 characters of A-Z, a-z, 0-9, '-': Caspio's own limit is not known.
+                name: format!("caspian-{short}-{}", hex::encode(id.as_bytes().get(6..).unwrap_or(&[]))),
+                url_hash: Sha256::digest(url_id.expose().as_bytes()).into(),
+                sealed_url_id,
+                stage: WebhookStage::Planned,
+                caspio_id: None,
+                sealed_secret: None,
+                pinned_signature: None,
+                tombstone_until: None,
+                rejected: Rejected::default(),
+                triggers,
+                created_at: Time::now(),
+            })
+            .await?;
+        faults::pass("trigger.after-plan");
+        Ok(())
+    }
+
+    /// POSTs the webhook and keeps what Caspio shows once.
+    async fn make(&self, caspio: &Caspio, webhook: &WebhookRecord, fresh: bool) -> Result<(), TriggerError> {
+        let url = self.url_of(webhook).await?;
+        let new = NewWebhook {
+            name: webhook.name.clone(),
+            description: "Made by Caspian. Deactivate the workflow to remove it.".to_owned(),
+            outgoing_urls: vec![url.clone()],
+        };
+        let mut maybe_there = !fresh;
+        let mut tries = 0;
+        let made = loop {
+            if maybe_there {
+                self.remove_leftovers(caspio, webhook, &url).await?;
+            }
+            faults::pass("trigger.before-webhook");
+            match caspio.create_webhook(&context(webhook.workflow, "webhooks.create"), &new).await {
+                Ok(made) => break made,
+                Err(error) if error.is_undecided() && tries < TRIES => {
+                    tries += 1;
+                    maybe_there = true;
+                }
+                Err(error) => return Err(failed("making the webhook")(error)),
+            }
+        };
+        faults::pass("trigger.after-webhook");
+        let key = self.keys.tenant(&webhook.tenant).await?;
+        let sealed =
+            key.seal("webhooks", "secret", webhook.id.as_bytes(), made.secret.expose().as_bytes())?;
+        self.store
+            .update_webhook(WebhookUpdate {
+                id: webhook.id,
+                stage: WebhookStage::Made,
+                caspio_id: Some(Some(made.id)),
+                sealed_secret: Some(Some(sealed)),
+                tombstone_until: None,
+            })
+            .await?;
+        (self.on_change)(webhook.id);
+        faults::pass("trigger.after-secret");
+        Ok(())
+    }
+
+    /// Deletes webhooks that an earlier try made: they have our name or our URL, and nobody knows their secret.
+    pub(super) async fn remove_leftovers(
+        &self,
+        caspio: &Caspio,
+        webhook: &WebhookRecord,
+        url: &str,
+    ) -> Result<(), TriggerError> {
+        let listed = caspio
+            .list_webhooks(&context(webhook.workflow, "webhooks.list"))
+            .await
+            .map_err(failed("looking for webhooks of an earlier try"))?;
+        for found in listed {
+            if found.name == webhook.name || found.outgoing_urls.iter().any(|u| u == url) {
+                caspio
+                    .delete_webhook(&context(webhook.workflow, "webhooks.delete"), &found.id)
+                    .await
+                    .map_err(failed("deleting a webhook of an earlier try"))?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn advance(
+        &self,
+        webhook: &WebhookRecord,
+        stage: WebhookStage,
+    ) -> Result<(), TriggerError> {
+        self.store
+            .update_webhook(WebhookUpdate {
+                id: webhook.id,
+                stage,
+                caspio_id: None,
+                sealed_secret: None,
+                tombstone_until: None,
+            })
+            .await?;
+        (self.on_change)(webhook.id);
+        Ok(())
+    }
+}

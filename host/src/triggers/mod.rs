@@ -1,0 +1,155 @@
+//! The webhooks of workflows in Caspio: made, kept in step with the manifest, removed.
+//!
+//! One webhook a workflow, one Caspio event a trigger. Every step is durable before the next is
+//! taken: URL id stored (`planned`) → webhook made, id and secret stored (`made`) → events made
+//! (`ready`). Caspio shows the secret once, so a webhook whose secret was not stored is of no use: it
+//! is found by its name or URL, deleted and made again. A kill between any two steps leaves
+//! therefore never a second webhook; [`Triggers::resume`] goes on after a start. Removing leaves a
+//! tombstone that answers late messages.
+
+mod ensure;
+mod events;
+mod remove;
+
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+
+use crate::accounts::{ConnectError, Connector, KeyError, Keyring};
+use crate::caspio::{CallContext, CaspioError};
+use crate::model::{TriggerKind, UrlId, WebhookId, WorkflowId};
+use crate::secrets::SealError;
+use crate::store::{Store, StoreError, WebhookRecord, WebhookStage};
+
+/// Why a webhook is not as it should be.
+#[derive(Debug, thiserror::Error)]
+pub enum TriggerError {
+    /// Caspio refused or did not answer.
+    #[error("{what}: {error}")]
+    Caspio {
+        /// What was tried, e.g. "making the webhook".
+        what: &'static str,
+        /// What came back.
+        error: CaspioError,
+    },
+    /// The host does not know its own URL.
+    #[error("{0}")]
+    PublicUrl(String),
+    /// The workflow's webhook is in another account.
+    #[error(
+        "the active workflow uses another connection; deactivate it first, then deploy and activate again"
+    )]
+    OtherConnection,
+    /// The connection can't be used.
+    #[error(transparent)]
+    Connection(#[from] ConnectError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<KeyError> for TriggerError {
+    fn from(error: KeyError) -> Self {
+        Self::Connection(error.into())
+    }
+}
+
+impl From<SealError> for TriggerError {
+    fn from(error: SealError) -> Self {
+        Self::Connection(KeyError::from(error).into())
+    }
+}
+
+/// A trigger as the manifest wants it.
+#[derive(Debug, Clone)]
+pub struct WantedTrigger {
+    /// Kind.
+    pub kind: TriggerKind,
+    /// Table.
+    pub table: String,
+    /// Update only: fields that matter; empty: all.
+    pub fields: Vec<String>,
+    /// Sources; empty: all.
+    pub sources: Vec<String>,
+    /// One event for the whole message.
+    pub batch: bool,
+}
+
+/// Told when a webhook's record changed.
+pub type OnChange = Arc<dyn Fn(WebhookId) + Send + Sync>;
+
+/// See the module's text.
+pub struct Triggers {
+    store: Arc<dyn Store>,
+    keys: Keyring,
+    connector: Connector,
+    public_url: Option<String>,
+    on_change: OnChange,
+    /// One at a time: two activations of the same workflow must not both make a webhook.
+    turn: Mutex<()>,
+}
+
+impl Triggers {
+    /// `public_url`: where Caspio reaches this host, without a path.
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn Store>,
+        keys: Keyring,
+        connector: Connector,
+        public_url: Option<String>,
+        on_change: OnChange,
+    ) -> Self {
+        Self { store, keys, connector, public_url, on_change, turn: Mutex::new(()) }
+    }
+
+    /// Goes on with webhooks whose making or removing was cut off. Returns how many are still unfinished.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn resume(&self) -> Result<usize, StoreError> {
+        let mut left = 0;
+        for webhook in self.store.unfinished_webhooks().await? {
+            let done = match webhook.stage {
+                WebhookStage::Removing => self.remove(webhook.workflow).await,
+                _ => self.go_on(webhook.workflow).await,
+            };
+            if let Err(error) = done {
+                left += 1;
+                tracing::warn!(webhook = %webhook.id, %error, "a webhook is not finished yet");
+            }
+        }
+        Ok(left)
+    }
+
+    /// The URL under which Caspio reaches a webhook.
+    fn url(&self, url_id: &UrlId) -> Result<String, TriggerError> {
+        let base = self.public_url.as_deref().ok_or_else(|| {
+            TriggerError::PublicUrl(
+                "this host does not know under which URL Caspio reaches it; start it with --public-url https://…"
+                    .to_owned(),
+            )
+        })?;
+        Ok(format!("{}/hooks/{}", base.trim_end_matches('/'), url_id.expose()))
+    }
+
+    async fn url_of(&self, webhook: &WebhookRecord) -> Result<String, TriggerError> {
+        let key = self.keys.tenant(&webhook.tenant).await?;
+        let plain = key.open("webhooks", "url_id", webhook.id.as_bytes(), &webhook.sealed_url_id)?;
+        let id = String::from_utf8(plain).ok().and_then(|text| text.parse::<UrlId>().ok());
+        let id = id.ok_or_else(|| StoreError::Corrupt("a webhook's URL id".to_owned()))?;
+        self.url(&id)
+    }
+
+    async fn reload(&self, workflow: WorkflowId) -> Result<WebhookRecord, TriggerError> {
+        Ok(self.store.webhook_of(workflow).await?.ok_or(StoreError::Missing("webhook"))?)
+    }
+}
+
+/// Calls of the host itself on behalf of a workflow.
+fn context(workflow: WorkflowId, action: &'static str) -> CallContext {
+    CallContext::of_host(Some(workflow), action)
+}
+
+fn failed(what: &'static str) -> impl FnOnce(CaspioError) -> TriggerError {
+    move |error| TriggerError::Caspio { what, error }
+}

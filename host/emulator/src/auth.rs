@@ -84,7 +84,8 @@ impl Tokens {
             .and_then(|header| header.split_once(' '))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
             .map(|(_, token)| token.trim());
-        let (client, ends) = token.and_then(|token| self.access.get(token)).ok_or_else(ApiError::unauthorized)?;
+        let (client, ends) =
+            token.and_then(|token| self.access.get(token)).ok_or_else(ApiError::unauthorized)?;
         if *ends <= now {
             return Err(ApiError::unauthorized());
         }
@@ -126,7 +127,8 @@ pub fn token(account: &mut Account, request: &Request) -> Reply {
         Some("client_credentials") => {}
         Some("refresh_token") => {
             let token = field("refresh_token").unwrap_or_default();
-            let held = account.tokens.refresh.iter().position(|(known, owner)| *known == token && *owner == client);
+            let held =
+                account.tokens.refresh.iter().position(|(known, owner)| *known == token && *owner == client);
             let Some(held) = held else { return refuse("invalid_grant") };
             account.tokens.refresh.remove(held);
         }

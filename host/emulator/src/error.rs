@@ -17,11 +17,7 @@ pub struct ApiError {
 impl ApiError {
     /// Any status and code.
     pub fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
-        Self {
-            status,
-            code: code.to_owned(),
-            message: message.into(),
-        }
+        Self { status, code: code.to_owned(), message: message.into() }
     }
 
     /// A missing, malformed or contradictory body.
@@ -49,20 +45,12 @@ impl ApiError {
 
     /// A table, webhook or event that is not there.
     pub fn object(kind: &str, name: &str) -> Self {
-        Self::new(
-            404,
-            "ObjectNotFound",
-            format!("Cannot find the {kind} '{name}'."),
-        )
+        Self::new(404, "ObjectNotFound", format!("Cannot find the {kind} '{name}'."))
     }
 
     /// A field that the table does not have.
     pub fn field(name: &str) -> Self {
-        Self::new(
-            404,
-            "FieldNotFound",
-            format!("Cannot find the field '{name}'."),
-        )
+        Self::new(404, "FieldNotFound", format!("Cannot find the field '{name}'."))
     }
 
     /// The profile may not do this.
@@ -72,11 +60,7 @@ impl ApiError {
 
     /// No token, an unknown one or one that has run out.
     pub fn unauthorized() -> Self {
-        Self::new(
-            401,
-            "Unauthorized",
-            "The access token is missing, unknown or expired. Request a new one.",
-        )
+        Self::new(401, "Unauthorized", "The access token is missing, unknown or expired. Request a new one.")
     }
 
     /// A known path with another verb.

@@ -52,9 +52,7 @@ pub async fn handle(
     let mut account = shared.lock();
     let result = match fault.as_ref().and_then(faults::answer) {
         Some(answer) => answer,
-        None if request.path.len() + request.origin.len() + request.query_text.len() > LONGEST_URI => {
-            Err(ApiError::new(414, "UriTooLong", "The request URI is longer than 2047 characters. Shorten it."))
-        }
+        None if is_long(&request) => Err(too_long()),
         None if request.path.eq_ignore_ascii_case("/oauth/token") => Ok(auth::token(&mut account, &request)),
         None => rest::handle(&shared, &mut account, &request, Instant::now()),
     };
@@ -71,19 +69,32 @@ pub async fn handle(
     respond(result, &id, &resource)
 }
 
+fn is_long(request: &Request) -> bool {
+    request.origin.len() + request.path.len() + request.query_text.len() + 1 > LONGEST_URI
+}
+
+fn too_long() -> ApiError {
+    ApiError::new(414, "UriTooLong", "The request URI is longer than 2047 characters. Shorten it.")
+}
+
 fn administer(shared: &Arc<Shared>, peer: &Peer, request: &Request) -> Result<Reply, ApiError> {
+    if is_long(request) {
+        return Err(too_long());
+    }
     let mut account = shared.lock();
     if !peer.address.ip().to_canonical().is_loopback() && !account.settings.admin_from_anywhere {
-        return Err(ApiError::forbidden("Administration is for clients on this machine. Call from loopback."));
+        return Err(ApiError::forbidden(
+            "Administration is for clients on this machine. Call from loopback.",
+        ));
     }
-    admin::handle(shared, &mut account, request)
+    admin::handle(&mut account, request)
 }
 
 async fn read(request: axum::extract::Request) -> Result<Request, ApiError> {
     let (parts, body) = request.into_parts();
-    let body = to_bytes(body, LARGEST_BODY)
-        .await
-        .map_err(|_| ApiError::new(413, "PayloadTooLarge", "The body is too large or broken off. Send less."))?;
+    let body = to_bytes(body, LARGEST_BODY).await.map_err(|_| {
+        ApiError::new(413, "PayloadTooLarge", "The body is too large or broken off. Send less.")
+    })?;
     let text = |name: HeaderName| {
         parts.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok()).map(str::to_owned)
     };

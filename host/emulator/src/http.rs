@@ -60,7 +60,9 @@ impl Request {
     /// A parameter that is a whole number.
     pub fn number(&self, name: &str) -> Result<Option<i64>, ApiError> {
         self.param(name)
-            .map(|text| text.trim().parse().map_err(|_| ApiError::query(format!("{name} must be a whole number."))))
+            .map(|text| {
+                text.trim().parse().map_err(|_| ApiError::query(format!("{name} must be a whole number.")))
+            })
             .transpose()
     }
 
@@ -92,7 +94,8 @@ impl Request {
     /// The body as a known shape.
     pub fn typed<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
         let members = Json::Object(self.object()?);
-        serde_json::from_value(members).map_err(|error| ApiError::body(format!("The body does not fit: {error}.")))
+        serde_json::from_value(members)
+            .map_err(|error| ApiError::body(format!("The body does not fit: {error}.")))
     }
 }
 

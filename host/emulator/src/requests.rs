@@ -55,7 +55,8 @@ impl RequestLog {
     /// How many calls have the method (any when `None`) and a path that starts so.
     pub fn count(&self, method: Option<&str>, path: &str) -> usize {
         let fits = |entry: &&Entry| {
-            method.is_none_or(|method| method.eq_ignore_ascii_case(&entry.method)) && entry.path.starts_with(path)
+            method.is_none_or(|method| method.eq_ignore_ascii_case(&entry.method))
+                && entry.path.starts_with(path)
         };
         self.0.iter().filter(fits).count()
     }

@@ -85,7 +85,8 @@ pub fn update(
     if body.is_empty() {
         return Err(ApiError::body("The body names no field. Send at least one."));
     }
-    let given = account.tables.get(at).ok_or_else(missing)?.assignments(body, source.eq_ignore_ascii_case(IMPORT))?;
+    let given =
+        account.tables.get(at).ok_or_else(missing)?.assignments(body, source.eq_ignore_ascii_case(IMPORT))?;
     assign(account, at, condition, &given, source)
 }
 

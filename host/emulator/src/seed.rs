@@ -12,7 +12,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::account::Account;
 use crate::auth::Client;
-use crate::data::field::FieldModel;
+use crate::data::FieldModel;
 use crate::data::{Field, Table, Writer};
 use crate::environment::Environment;
 use crate::settings::Settings;
@@ -107,7 +107,8 @@ impl Seed {
 }
 
 fn table(seed: TableSeed, env: &mut Environment) -> Result<Table, SeedError> {
-    let refused = |place: String, error: crate::error::ApiError| SeedError::Refused { place, code: error.code };
+    let refused =
+        |place: String, error: crate::error::ApiError| SeedError::Refused { place, code: error.code };
     let mut table = Table::new(&seed.name, env.short_id());
     table.note = seed.note;
     for model in &seed.fields {

@@ -81,12 +81,12 @@ impl Emulator {
         Ok(RunningEmulator { address, base_url: base_url(address), shared, task })
     }
 
-    /// Starts and serves until the process is told to end (Ctrl-C).
+    /// Starts and serves until the process is told to end (Ctrl-C, SIGTERM).
     pub async fn run(options: EmulatorOptions) -> anyhow::Result<()> {
         let mut running = Self::start(options).await?;
         tokio::select! {
             result = running.wait() => result,
-            signal = tokio::signal::ctrl_c() => {
+            signal = end_signal() => {
                 running.shutdown().await;
                 signal.context("the end signal cannot be awaited")
             }
@@ -94,10 +94,29 @@ impl Emulator {
     }
 }
 
+#[cfg(unix)]
+async fn end_signal() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        result = tokio::signal::ctrl_c() => result,
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+async fn end_signal() -> std::io::Result<()> {
+    tokio::signal::ctrl_c().await
+}
+
 fn base_url(address: SocketAddr) -> String {
     let mut shown = address;
     if address.ip().is_unspecified() {
-        let loopback = if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { IpAddr::V6(std::net::Ipv6Addr::LOCALHOST) };
+        let loopback = if address.is_ipv4() {
+            Ipv4Addr::LOCALHOST.into()
+        } else {
+            IpAddr::V6(std::net::Ipv6Addr::LOCALHOST)
+        };
         shown.set_ip(loopback);
     }
     format!("http://{shown}")

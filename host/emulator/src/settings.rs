@@ -212,7 +212,12 @@ pub struct RateLimit {
 
 impl Default for RateLimit {
     fn default() -> Self {
-        Self { calls: 2000, window_millis: 300_000, form: RateLimitForm::Status429, retry_after_seconds: None }
+        Self {
+            calls: 2000,
+            window_millis: 300_000,
+            form: RateLimitForm::Status429,
+            retry_after_seconds: None,
+        }
     }
 }
 

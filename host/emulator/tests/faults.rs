@@ -1,5 +1,7 @@
 //! Faults on demand and the log of requests.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // Tests.
+
 mod common;
 
 use std::time::{Duration, Instant};
@@ -24,9 +26,13 @@ async fn titles(caspio: &Caspio) -> Vec<Value> {
 async fn cut_connections() {
     let caspio = Caspio::start().await;
     let before = titles(&caspio).await.len();
-    fault(&caspio, json!({"Method": "POST", "Path": FULL, "Times": 1, "Action": {"Kind": "drop-before"}})).await;
-    fault(&caspio, json!({"Method": "POST", "Path": FULL, "Times": 1, "Action": {"Kind": "drop-after"}})).await;
-    let send = async |title: &str| caspio.request(Method::POST, TASKS, &[]).json(&json!({"Title": title})).send().await;
+    fault(&caspio, json!({"Method": "POST", "Path": FULL, "Times": 1, "Action": {"Kind": "drop-before"}}))
+        .await;
+    fault(&caspio, json!({"Method": "POST", "Path": FULL, "Times": 1, "Action": {"Kind": "drop-after"}}))
+        .await;
+    let send = async |title: &str| {
+        caspio.request(Method::POST, TASKS, &[]).json(&json!({"Title": title})).send().await
+    };
     assert!(send("lost").await.is_err());
     assert_eq!(titles(&caspio).await.len(), before, "nothing was done");
     assert!(send("kept").await.is_err());
@@ -34,10 +40,17 @@ async fn cut_connections() {
     assert_eq!(send("plain").await.unwrap().status(), 201);
 
     let log = caspio.admin(Method::GET, "/requests", None).await.body;
-    let seen: Vec<(&Value, &Value)> = log.as_array().unwrap().iter().map(|entry| (&entry["Path"], &entry["Status"])).collect();
-    assert_eq!(seen, [
-        (&json!("/oauth/token"), &json!(200)), (&json!(FULL), &Value::Null), (&json!(FULL), &Value::Null), (&json!(FULL), &json!(201)),
-    ]);
+    let seen: Vec<(&Value, &Value)> =
+        log.as_array().unwrap().iter().map(|entry| (&entry["Path"], &entry["Status"])).collect();
+    assert_eq!(
+        seen,
+        [
+            (&json!("/oauth/token"), &json!(200)),
+            (&json!(FULL), &Value::Null),
+            (&json!(FULL), &Value::Null),
+            (&json!(FULL), &json!(201)),
+        ]
+    );
     let count = caspio.admin(Method::GET, &format!("/requests/count?method=POST&path={FULL}"), None).await;
     assert_eq!(count.body, json!({"Count": 3}));
     caspio.admin(Method::DELETE, "/requests", None).await;
@@ -61,7 +74,8 @@ async fn answers_on_demand() {
         fault(&caspio, json!({"Times": 1, "Action": action})).await;
         assert_eq!(caspio.get("/tables", &[]).await.status, status);
     }
-    fault(&caspio, json!({"Path": "/oauth/token", "Times": 1, "Action": {"Kind": "status", "Status": 500}})).await;
+    fault(&caspio, json!({"Path": "/oauth/token", "Times": 1, "Action": {"Kind": "status", "Status": 500}}))
+        .await;
     assert_eq!(caspio.ask_token("").await.status, 500);
     fault(&caspio, json!({"Action": {"Kind": "delay", "Millis": 80}})).await;
     let start = Instant::now();

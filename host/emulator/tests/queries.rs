@@ -1,5 +1,7 @@
 //! `q.where`, `q.select`, `q.groupBy` and `q.orderBy` over real HTTP.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // Tests.
+
 mod common;
 
 use common::Caspio;
@@ -27,7 +29,8 @@ async fn account() -> Caspio {
 }
 
 async fn keys(caspio: &Caspio, condition: &str) -> Result<Vec<i64>, u16> {
-    let answer = caspio.get("/tables/People/records", &[("q.where", condition), ("q.orderBy", "PK_ID")]).await;
+    let answer =
+        caspio.get("/tables/People/records", &[("q.where", condition), ("q.orderBy", "PK_ID")]).await;
     if answer.status != 200 {
         assert_eq!(answer.code(), "IncorrectQueryParameter", "{condition}: {}", answer.body);
         return Err(answer.status);
@@ -102,10 +105,28 @@ async fn conditions() {
 async fn refused_conditions() {
     let caspio = account().await;
     for condition in [
-        "Active=true", "Active=false", "Active", "Name=\"anna\"", "Nope=1", "Name='a", "Name==1 1", "Age='x'", "Born='soon'",
-        "PK_ID=1; DROP TABLE People", "PK_ID=1) OR (1=1", "1", "Name LIKE 'a' ESCAPE 'xx'", "COUNT(*)>1", "NOSUCH(Name)=1",
-        "L='a'", "PK_ID IN (SELECT Person FROM Nope)", "PK_ID IN (SELECT * FROM Visits)", "Age/0=1", "Other.Name='a'",
-        "PK_ID=1 UNION SELECT 1", "",
+        "Active=true",
+        "Active=false",
+        "Active",
+        "Name=\"anna\"",
+        "Nope=1",
+        "Name='a",
+        "Name==1 1",
+        "Age='x'",
+        "Born='soon'",
+        "PK_ID=1; DROP TABLE People",
+        "PK_ID=1) OR (1=1",
+        "1",
+        "Name LIKE 'a' ESCAPE 'xx'",
+        "COUNT(*)>1",
+        "NOSUCH(Name)=1",
+        "L='a'",
+        "PK_ID IN (SELECT Person FROM Nope)",
+        "PK_ID IN (SELECT * FROM Visits)",
+        "Age/0=1",
+        "Other.Name='a'",
+        "PK_ID=1 UNION SELECT 1",
+        "",
     ] {
         if condition.is_empty() {
             continue;
@@ -116,6 +137,20 @@ async fn refused_conditions() {
     assert_eq!(keys(&caspio, &deep).await, Err(400));
     let wide = vec!["PK_ID=1"; 150].join(" OR ");
     assert_eq!(keys(&caspio, &wide).await, Ok(vec![1]));
+    let calls = format!("{}Name{} = 'anna'", "UPPER(".repeat(20), ")".repeat(20));
+    assert_eq!(keys(&caspio, &calls).await, Ok(vec![2]));
+    let calls = format!("{}Name{} = 'anna'", "UPPER(".repeat(60), ")".repeat(60));
+    assert_eq!(keys(&caspio, &calls).await, Err(400));
+    let inner =
+        |within: &str| format!("(SELECT MAX(Person) FROM Visits WHERE Person={within}{})", "+1".repeat(40));
+    let chained = format!("PK_ID={}", inner(&inner(&inner("1"))));
+    assert_eq!(keys(&caspio, &chained).await, Err(400));
+    let sums = format!("PK_ID = 1{}", "+1".repeat(300));
+    assert_eq!(keys(&caspio, &sums).await, Err(400));
+    let nested = "PK_ID IN (SELECT Person FROM Visits WHERE ".repeat(8) + "1=1" + &")".repeat(8);
+    assert_eq!(keys(&caspio, &nested).await, Err(400));
+    let widest = vec!["1=1"; 210].join(" OR ");
+    assert_eq!(keys(&caspio, &widest).await, Ok(vec![1, 2, 3, 4]));
 }
 
 #[tokio::test]
@@ -126,12 +161,17 @@ async fn selections() {
     assert_eq!(rows.body, json!({"Result": [{"Name": "anna", "PK_ID": 2}]}));
     let rows = read(&[("q.select", "*"), ("q.where", "PK_ID=1")]).await;
     assert_eq!(rows.rows()[0]["L"], json!({"1": "a"}));
-    let rows = read(&[("q.select", "COUNT(*) AS N, SUM(Paid) AS S, AVG(Age) AS A, MIN(Name) AS First, MAX(Born) AS Last")]).await;
+    let rows = read(&[(
+        "q.select",
+        "COUNT(*) AS N, SUM(Paid) AS S, AVG(Age) AS A, MIN(Name) AS First, MAX(Born) AS Last",
+    )])
+    .await;
     assert_eq!(
         rows.body["Result"].to_string(),
         r#"[{"N":4,"S":13.75,"A":33.666666,"First":"","Last":"2001-12-31T00:00:00"}]"#
     );
-    let rows = read(&[("q.select", "Age, COUNT(*) AS N"), ("q.groupBy", "Age"), ("q.orderBy", "N DESC, Age")]).await;
+    let rows =
+        read(&[("q.select", "Age, COUNT(*) AS N"), ("q.groupBy", "Age"), ("q.orderBy", "N DESC, Age")]).await;
     assert_eq!(rows.body["Result"], json!([{"Age": 30, "N": 2}, {"Age": null, "N": 1}, {"Age": 41, "N": 1}]));
     let rows = read(&[("q.select", "COUNT(DISTINCT Age) AS N"), ("q.where", "PK_ID>90")]).await;
     assert_eq!(rows.body["Result"], json!([{"N": 0}]));

@@ -1,5 +1,7 @@
 //! Tokens, tables, fields and records over real HTTP.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // Tests.
+
 mod common;
 
 use common::Caspio;
@@ -11,7 +13,8 @@ const PATIENTS: &str = "/tables/Patients/records";
 #[tokio::test]
 async fn tokens() {
     let caspio = Caspio::start().await;
-    let wrong = caspio.ask_token("grant_type=client_credentials&client_id=demo-client&client_secret=no").await;
+    let wrong =
+        caspio.ask_token("grant_type=client_credentials&client_id=demo-client&client_secret=no").await;
     assert_eq!((wrong.status, &wrong.body), (400, &json!({"error": "invalid_client"})));
     let odd = caspio.ask_token("grant_type=password&client_id=demo-client&client_secret=demo-secret").await;
     assert_eq!(odd.body["error"], "unsupported_grant_type");
@@ -55,30 +58,59 @@ async fn tokens_run_out() {
 async fn tables_and_fields() {
     let caspio = Caspio::start().await;
     let names = caspio.get("/tables", &[]).await;
-    assert_eq!(names.body, json!({"Result": ["Appointments", "AuditTrail", "Contacts", "Patients", "Tasks"]}));
+    assert_eq!(
+        names.body,
+        json!({"Result": ["Appointments", "AuditTrail", "Contacts", "Patients", "Tasks"]})
+    );
     assert!(names.request_id.is_some());
     let one = caspio.get("/tables/patients", &[]).await;
     assert_eq!(one.body["Result"]["Name"], "Patients");
     assert_eq!(caspio.get("/tables/Nope", &[]).await.code(), "ObjectNotFound");
 
     let fields = caspio.get("/tables/Patients/fields", &[]).await;
-    assert_eq!(fields.rows()[2], json!({
-        "Name": "Email", "TableFieldName": null, "Type": "STRING", "Unique": true, "Editable": true,
-        "Description": "", "DisplayOrder": 3, "Label": "", "UniqueAllowNulls": true, "IsFormula": false,
-    }));
+    assert_eq!(
+        fields.rows()[2],
+        json!({
+            "Name": "Email", "TableFieldName": null, "Type": "STRING", "Unique": true, "Editable": true,
+            "Description": "", "DisplayOrder": 3, "Label": "", "UniqueAllowNulls": true, "IsFormula": false,
+        })
+    );
     assert_eq!(fields.rows()[7]["ListField"]["2"], "Spanish");
     assert_eq!(fields.rows()[8]["Editable"], false);
     assert!(fields.rows().iter().all(|field| field["Name"] != "PK_ID"));
 
-    let made = caspio.post("/tables", &[], json!({"Name": "New", "Fields": [{"Name": "A", "Type": "STRING"}]})).await;
+    let made = caspio
+        .post("/tables", &[], json!({"Name": "New", "Fields": [{"Name": "A", "Type": "STRING"}]}))
+        .await;
     assert_eq!((made.status, &made.body), (201, &Value::Null));
-    assert_eq!(caspio.post("/tables", &[], json!({"Name": "new", "Fields": [{"Name": "A", "Type": "STRING"}]})).await.status, 400);
-    assert_eq!(caspio.post("/tables", &[], json!({"Name": "T", "Columns": []})).await.code(), "IncorrectBodyParameter");
+    assert_eq!(
+        caspio
+            .post("/tables", &[], json!({"Name": "new", "Fields": [{"Name": "A", "Type": "STRING"}]}))
+            .await
+            .status,
+        400
+    );
+    assert_eq!(
+        caspio.post("/tables", &[], json!({"Name": "T", "Columns": []})).await.code(),
+        "IncorrectBodyParameter"
+    );
     caspio.post("/tables/New/records", &[], json!({"A": "x"})).await;
-    assert_eq!(caspio.post("/tables/New/fields", &[], json!({"Name": "N", "Type": "AUTONUMBER", "Unique": true})).await.status, 201);
-    assert_eq!(caspio.put("/tables/New/fields/N", &[], json!({"Label": "Number", "Name": "M"})).await.status, 204);
+    assert_eq!(
+        caspio
+            .post("/tables/New/fields", &[], json!({"Name": "N", "Type": "AUTONUMBER", "Unique": true}))
+            .await
+            .status,
+        201
+    );
+    assert_eq!(
+        caspio.put("/tables/New/fields/N", &[], json!({"Label": "Number", "Name": "M"})).await.status,
+        204
+    );
     assert_eq!(caspio.get("/tables/New/fields/M", &[]).await.body["Result"]["Label"], "Number");
-    assert_eq!(caspio.get("/tables/New/records", &[]).await.body, json!({"Result": [{"PK_ID": 1, "A": "x", "M": 1}]}));
+    assert_eq!(
+        caspio.get("/tables/New/records", &[]).await.body,
+        json!({"Result": [{"PK_ID": 1, "A": "x", "M": 1}]})
+    );
     assert_eq!(caspio.delete("/tables/New/fields/A", &[]).await.status, 204);
     assert_eq!(caspio.get("/tables/New/fields/A", &[]).await.code(), "FieldNotFound");
     assert_eq!(caspio.delete("/tables/New", &[]).await.status, 405);
@@ -109,9 +141,18 @@ async fn every_type() {
     assert_eq!(empty.status, 201);
     let row = &empty.rows()[0];
     for (name, value) in [
-        ("PK_ID", json!(1)), ("S", json!("")), ("T", json!("")), ("N", Value::Null), ("C", Value::Null),
-        ("Y", json!(false)), ("D", Value::Null), ("Stamp", Value::Null), ("A", json!(1)), ("P", json!("INV-0001")),
-        ("F", Value::Null), ("L", Value::Null),
+        ("PK_ID", json!(1)),
+        ("S", json!("")),
+        ("T", json!("")),
+        ("N", Value::Null),
+        ("C", Value::Null),
+        ("Y", json!(false)),
+        ("D", Value::Null),
+        ("Stamp", Value::Null),
+        ("A", json!(1)),
+        ("P", json!("INV-0001")),
+        ("F", Value::Null),
+        ("L", Value::Null),
     ] {
         assert_eq!(row[name], value, "{name}");
     }
@@ -127,31 +168,56 @@ async fn every_type() {
     assert_eq!(full.status, 201, "{}", full.body);
     let row = &full.rows()[0];
     for (name, value) in [
-        ("PK_ID", json!(2)), ("S", json!("ü")), ("N", json!(12.5)), ("I", json!(7)), ("C", json!(1.25)),
-        ("Y", json!(true)), ("D", json!("2024-01-31T10:00:00")), ("P", json!("INV-0002")),
-        ("L", json!({"1": "Cat", "3": "Bird"})), ("LN", json!({"2": 20})), ("F", json!("/Folder/x.png")),
+        ("PK_ID", json!(2)),
+        ("S", json!("ü")),
+        ("N", json!(12.5)),
+        ("I", json!(7)),
+        ("C", json!(1.25)),
+        ("Y", json!(true)),
+        ("D", json!("2024-01-31T10:00:00")),
+        ("P", json!("INV-0002")),
+        ("L", json!({"1": "Cat", "3": "Bird"})),
+        ("LN", json!({"2": 20})),
+        ("F", json!("/Folder/x.png")),
     ] {
         assert_eq!(row[name].to_string(), value.to_string(), "{name}");
     }
     assert!(full.location.is_some_and(|location| location.ends_with("/tables/All/records/2")));
 
     for body in [
-        json!({"N": "x"}), json!({"I": 1.5}), json!({"I": 3_000_000_000_u64}), json!({"C": 0.00001}), json!({"Y": "maybe"}),
-        json!({"D": ""}), json!({"D": "soon"}), json!({"L": "Cat"}), json!({"L": [9]}), json!({"S": "x".repeat(256)}),
+        json!({"N": "x"}),
+        json!({"I": 1.5}),
+        json!({"I": 3_000_000_000_u64}),
+        json!({"C": 0.00001}),
+        json!({"Y": "maybe"}),
+        json!({"D": ""}),
+        json!({"D": "soon"}),
+        json!({"L": "Cat"}),
+        json!({"L": [9]}),
+        json!({"S": "x".repeat(256)}),
         json!({"S": {}}),
     ] {
         let refused = caspio.post(path, &[], body.clone()).await;
         assert_eq!((refused.status, refused.code()), (400, "InvalidInputValue"), "{body}");
     }
-    for body in [json!({"A": 1}), json!({"G": "x"}), json!({"Stamp": "2024-01-01"}), json!({"PK_ID": 9}), json!([{"S": "x"}])] {
+    for body in [
+        json!({"A": 1}),
+        json!({"G": "x"}),
+        json!({"Stamp": "2024-01-01"}),
+        json!({"PK_ID": 9}),
+        json!([{"S": "x"}]),
+    ] {
         let refused = caspio.post(path, &[], body.clone()).await;
         assert_eq!((refused.status, refused.code()), (400, "IncorrectBodyParameter"), "{body}");
     }
-    let stamped = caspio.put(path, &[("q.where", "PK_ID=1"), ("response", "rows")], json!({"L": ["dog"], "D": null})).await;
+    let stamped = caspio
+        .put(path, &[("q.where", "PK_ID=1"), ("response", "rows")], json!({"L": ["dog"], "D": null}))
+        .await;
     assert_eq!(stamped.rows()[0]["L"], json!({"2": "Dog"}));
     assert!(stamped.rows()[0]["Stamp"].is_string());
     assert_eq!(caspio.get("/tables/All/passwordFields", &[]).await.body, json!({"Result": ["Pw"]}));
-    let set = caspio.put("/tables/All/passwordFields/Pw", &[("q.where", "PK_ID=1")], json!({"Value": "p"})).await;
+    let set =
+        caspio.put("/tables/All/passwordFields/Pw", &[("q.where", "PK_ID=1")], json!({"Value": "p"})).await;
     assert_eq!(set.body, json!({"RecordsAffected": 1}));
     assert_eq!(caspio.get(path, &[("q.where", "Pw='p'")]).await.status, 400);
 }
@@ -175,10 +241,14 @@ async fn writes() {
     // One value for a unique field of two rows: nothing is changed.
     let clash = caspio.put(PATIENTS, &[("q.where", "PK_ID<3")], json!({"Email": "same@example.org"})).await;
     assert_eq!(clash.code(), "SqlServerError");
-    let some = caspio.put(PATIENTS, &[("where", "PK_ID<3"), ("response", "rows")], json!({"Phone": "9"})).await;
+    let some =
+        caspio.put(PATIENTS, &[("where", "PK_ID<3"), ("response", "rows")], json!({"Phone": "9"})).await;
     assert_eq!(some.body["RecordsAffected"], 2);
     assert_eq!(some.rows()[1]["Email"], "miguel@example.org");
-    assert_eq!(caspio.delete(PATIENTS, &[("q.where", "Phone='9'")]).await.body, json!({"RecordsAffected": 2}));
+    assert_eq!(
+        caspio.delete(PATIENTS, &[("q.where", "Phone='9'")]).await.body,
+        json!({"RecordsAffected": 2})
+    );
     // The address is free again.
     assert_eq!(caspio.post(PATIENTS, &[], json!({"Email": "ada@example.org"})).await.status, 201);
 
@@ -198,15 +268,30 @@ async fn paging() {
     assert_eq!(caspio.get(path, &[("q.limit", "1")]).await.rows().len(), 1);
     assert_eq!(caspio.get(path, &[("q.pageNumber", "2")]).await.rows().len(), 25);
     for (name, value) in [("q.limit", "1001"), ("q.pageSize", "4"), ("q.pageNumber", "0"), ("q.limit", "x")] {
-        assert_eq!(caspio.get(path, &[(name, value)]).await.code(), "IncorrectQueryParameter", "{name} {value}");
+        assert_eq!(
+            caspio.get(path, &[(name, value)]).await.code(),
+            "IncorrectQueryParameter",
+            "{name} {value}"
+        );
     }
     let last = caspio
-        .get(path, &[("Q.PAGESIZE", "100"), ("q.pageNumber", "2"), ("q.orderby", "PK_ID desc"), ("q.getPaginationInfo", "true"), ("q.limit", "1")])
+        .get(
+            path,
+            &[
+                ("Q.PAGESIZE", "100"),
+                ("q.pageNumber", "2"),
+                ("q.orderby", "PK_ID desc"),
+                ("q.getPaginationInfo", "true"),
+                ("q.limit", "1"),
+            ],
+        )
         .await;
     assert_eq!(last.rows().len(), 51);
     assert_eq!(last.rows()[50]["PK_ID"], 1);
     assert_eq!(last.body["Pagination"], json!({"TotalCount": 151, "PageNumber": 2, "PageSize": 100}));
-    let first = |answer: &common::Answer| answer.rows().iter().map(|row| row["PK_ID"].as_i64().unwrap()).collect::<Vec<_>>();
+    let first = |answer: &common::Answer| {
+        answer.rows().iter().map(|row| row["PK_ID"].as_i64().unwrap()).collect::<Vec<_>>()
+    };
     let (one, two) = (caspio.get(path, &[]).await, caspio.get(path, &[]).await);
     assert_ne!(first(&one), first(&two), "unordered reads are shuffled");
     caspio.settings(json!({"ShuffleUnordered": false})).await;
@@ -226,4 +311,31 @@ async fn rate_limit_and_alias() {
     caspio.settings(json!({"RateLimit": {"Calls": 0, "RetryAfterSeconds": 3}})).await;
     let response = caspio.request(Method::GET, "/tables", &[]).send().await.unwrap();
     assert_eq!((response.status().as_u16(), response.headers()["retry-after"].to_str().unwrap()), (429, "3"));
+}
+
+#[tokio::test]
+async fn a_profile_may_be_narrow() {
+    let table =
+        |name: &str| json!({"Name": name, "Fields": [{"Name": "A", "Type": "AUTONUMBER", "Unique": true}]});
+    let caspio = Caspio::seeded(json!({
+        "Clients": [{
+            "client_id": "demo-client", "client_secret": "demo-secret", "Tables": ["One"],
+            "CanCreateObjects": false, "CanManageWebhooks": false
+        }],
+        "Tables": [table("One"), table("Two")]
+    }))
+    .await;
+    assert_eq!(caspio.get("/tables", &[]).await.body, json!({"Result": ["One"]}));
+    assert_eq!(caspio.get("/tables/Two/records", &[]).await.status, 403);
+    assert_eq!(caspio.post("/tables", &[], table("Three")).await.status, 403);
+    assert_eq!(caspio.get("/outgoingWebhooks", &[]).await.code(), "InsufficientPrivileges");
+    assert_eq!(caspio.get("/files", &[]).await.status, 501);
+    // An import may set what is generated; counters follow.
+    caspio.admin(Method::POST, "/rows/One?source=Import", Some(json!({"PK_ID": 7, "A": 40}))).await;
+    caspio.post("/tables/One/records", &[], json!({})).await;
+    assert_eq!(
+        caspio.admin(Method::GET, "/rows/One", None).await.body,
+        json!([{"PK_ID": 7, "A": 40}, {"PK_ID": 8, "A": 41}])
+    );
+    assert_eq!(caspio.admin(Method::POST, "/rows/One", Some(json!({"PK_ID": 9}))).await.status, 400);
 }

@@ -1,5 +1,7 @@
 //! Webhooks: rules of the resource, bodies, delivery.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // Tests.
+
 mod common;
 
 use std::time::{Duration, Instant};
@@ -66,12 +68,21 @@ async fn rules_of_the_resource() {
     ] {
         assert_eq!(add(body.clone()).await.status, 400, "{body}");
     }
-    assert_eq!(add(json!({"EventType": "table.recordDelete", "ObjectName": "Nope"})).await.code(), "ObjectNotFound");
+    assert_eq!(
+        add(json!({"EventType": "table.recordDelete", "ObjectName": "Nope"})).await.code(),
+        "ObjectNotFound"
+    );
     assert_eq!(add(update(json!(["Nope"]))).await.code(), "FieldNotFound");
 
     let event = format!("{events}/{}", insert.body["Id"].as_str().unwrap());
     assert_eq!(caspio.get(&event, &[]).await.body["Messages"], 0);
-    let off = caspio.put(&event, &[], json!({"EventType": "table.recordInsert", "ObjectName": "Patients", "Enabled": false})).await;
+    let off = caspio
+        .put(
+            &event,
+            &[],
+            json!({"EventType": "table.recordInsert", "ObjectName": "Patients", "Enabled": false}),
+        )
+        .await;
     assert_eq!((off.status, &off.body["Status"]), (200, &json!("Inactive")));
     assert_eq!(caspio.put(&event, &[], json!({"Enabled": true})).await.status, 400);
     let hook = format!("{HOOKS}/{id}");
@@ -89,13 +100,25 @@ async fn rules_of_the_resource() {
 async fn a_change_is_announced_and_signed() {
     let caspio = Caspio::start().await;
     let receiver = Receiver::start().await;
-    let hook = caspio.hook(&receiver.url, json!({"EventType": "table.recordInsert", "ObjectName": "Contacts"})).await;
+    let hook = caspio
+        .hook(&receiver.url, json!({"EventType": "table.recordInsert", "ObjectName": "Contacts"}))
+        .await;
     caspio.post("/tables/Contacts/records", &[], json!({"Email": "a@example.org"})).await;
     let messages = caspio.settled().await;
     let got = &receiver.got()[0];
     assert_eq!(got.headers["content-type"], "application/json; charset=utf-8");
     let names: Vec<&String> = got.body.as_object().unwrap().keys().collect();
-    let expected = ["eventId", "messageId", "webhookId", "accountId", "secret", "eventDate", "eventType", "objectName", "data"];
+    let expected = [
+        "eventId",
+        "messageId",
+        "webhookId",
+        "accountId",
+        "secret",
+        "eventDate",
+        "eventType",
+        "objectName",
+        "data",
+    ];
     assert_eq!(names, expected);
     assert_eq!(got.body["webhookId"], hook.body["Id"]);
     assert_eq!(got.body["secret"], hook.body["Secret"]);
@@ -105,7 +128,10 @@ async fn a_change_is_announced_and_signed() {
         got.body["data"],
         json!([{"PK_ID": 2, "Email": "a@example.org", "FullName": "", "Phone": "", "Source": "", "UpdatedAt": null}])
     );
-    let mut mac = <hmac::Hmac<sha2::Sha256> as hmac::KeyInit>::new_from_slice(hook.body["Secret"].as_str().unwrap().as_bytes()).unwrap();
+    let mut mac = <hmac::Hmac<sha2::Sha256> as hmac::KeyInit>::new_from_slice(
+        hook.body["Secret"].as_str().unwrap().as_bytes(),
+    )
+    .unwrap();
     hmac::Mac::update(&mut mac, &got.raw);
     let digest = hex::encode(hmac::Mac::finalize(mac).into_bytes());
     assert_eq!(got.headers["x-caspio-signature"], digest.as_str());
@@ -171,7 +197,8 @@ async fn failures_are_retried_and_recorded() {
     let caspio = Caspio::start().await;
     let receiver = Receiver::start().await;
     caspio.settings(json!({"RetryDelaysMillis": [20, 40], "TimeoutMillis": 2000})).await;
-    let hook = caspio.hook(&receiver.url, json!({"EventType": "table.recordInsert", "ObjectName": "Tasks"})).await;
+    let hook =
+        caspio.hook(&receiver.url, json!({"EventType": "table.recordInsert", "ObjectName": "Tasks"})).await;
     receiver.answer(&[500, 503, 200]);
     caspio.post("/tables/Tasks/records", &[], json!({"Title": "1"})).await;
     let messages = caspio.settled().await;
@@ -188,7 +215,10 @@ async fn failures_are_retried_and_recorded() {
     assert_eq!(receiver.got().len(), 6);
     let id = hook.body["Id"].as_str().unwrap();
     let counted = caspio.get(&format!("{HOOKS}/{id}"), &[]).await.body;
-    assert_eq!((&counted["Messages"], &counted["Calls"], &counted["Errors"]), (&json!(2), &json!(6), &json!(5)));
+    assert_eq!(
+        (&counted["Messages"], &counted["Calls"], &counted["Errors"]),
+        (&json!(2), &json!(6), &json!(5))
+    );
 
     // The same message again: same body, same id.
     let message = messages[1]["MessageId"].as_str().unwrap();
@@ -204,10 +234,15 @@ async fn failures_are_retried_and_recorded() {
 async fn nobody_listens_and_too_large() {
     let caspio = Caspio::start().await;
     caspio.settings(json!({"RetryDelaysMillis": [1], "AutoDisableAfter": 2, "MaxMessageBytes": 2000})).await;
-    let hook = caspio.hook("http://127.0.0.1:9/none", json!({"EventType": "table.recordInsert", "ObjectName": "Tasks"})).await;
+    let hook = caspio
+        .hook("http://127.0.0.1:9/none", json!({"EventType": "table.recordInsert", "ObjectName": "Tasks"}))
+        .await;
     caspio.post("/tables/Tasks/records", &[], json!({"Title": "1"})).await;
     let messages = caspio.settled().await;
-    assert_eq!((&messages[0]["State"], &messages[0]["HttpStatus"], &messages[0]["Attempts"]), (&json!("failed"), &Value::Null, &json!(3)));
+    assert_eq!(
+        (&messages[0]["State"], &messages[0]["HttpStatus"], &messages[0]["Attempts"]),
+        (&json!("failed"), &Value::Null, &json!(3))
+    );
     caspio.post("/tables/Tasks/records", &[], json!({"Notes": "x".repeat(2000)})).await;
     caspio.post("/tables/Tasks/records", &[], json!({"Title": "2"})).await;
     let messages = caspio.settled().await;
@@ -232,7 +267,8 @@ async fn throttle_duplicates_and_order() {
     assert_eq!(receiver.got().len(), 6);
     assert!(start.elapsed() >= Duration::from_millis(900), "six calls at four a second");
     assert!(messages.iter().all(|message| message["Attempts"] == 2 && message["State"] == "delivered"));
-    let firsts: Vec<Value> = receiver.got().iter().take(3).map(|got| got.body["data"][0]["Title"].clone()).collect();
+    let firsts: Vec<Value> =
+        receiver.got().iter().take(3).map(|got| got.body["data"][0]["Title"].clone()).collect();
     assert_eq!(firsts, ["0", "1", "2"]);
 }
 
@@ -241,7 +277,8 @@ async fn a_deleted_webhook_sends_nothing_more() {
     let caspio = Caspio::start().await;
     let receiver = Receiver::start().await;
     caspio.settings(json!({"RetryDelaysMillis": [60_000]})).await;
-    let hook = caspio.hook(&receiver.url, json!({"EventType": "table.recordInsert", "ObjectName": "Tasks"})).await;
+    let hook =
+        caspio.hook(&receiver.url, json!({"EventType": "table.recordInsert", "ObjectName": "Tasks"})).await;
     receiver.answer(&[500]);
     caspio.post("/tables/Tasks/records", &[], json!({"Title": "1"})).await;
     while receiver.got().is_empty() {
@@ -249,7 +286,42 @@ async fn a_deleted_webhook_sends_nothing_more() {
     }
     let id = hook.body["Id"].as_str().unwrap();
     let shown = caspio.admin(Method::GET, "/webhooks", None).await.body;
-    assert_eq!((&shown[0]["Secret"], &shown[0]["Events"][0]["EventType"]), (&hook.body["Secret"], &json!("table.recordInsert")));
+    assert_eq!(
+        (&shown[0]["Secret"], &shown[0]["Events"][0]["EventType"]),
+        (&hook.body["Secret"], &json!("table.recordInsert"))
+    );
     assert_eq!(caspio.admin(Method::DELETE, &format!("/webhooks/{id}"), None).await.status, 204);
     assert_eq!(caspio.settled().await[0]["State"], "undeliverable");
+}
+
+#[tokio::test]
+async fn messages_may_overtake_each_other() {
+    let caspio = Caspio::start().await;
+    let receiver = Receiver::start().await;
+    caspio.settings(json!({"ReorderProbability": 0.5, "ReorderDelayMillis": 100, "RandomSeed": 7, "MaxCallThrottling": 100})).await;
+    caspio.hook(&receiver.url, json!({"EventType": "table.recordInsert", "ObjectName": "Tasks"})).await;
+    let rows: Vec<Value> = (0..20).map(|n| json!({"Title": format!("{n:02}")})).collect();
+    caspio.admin(Method::POST, "/rows/Tasks", Some(Value::Array(rows))).await;
+    caspio.settled().await;
+    let mut titles: Vec<String> =
+        receiver.got().iter().map(|got| got.body["data"][0]["Title"].as_str().unwrap().to_owned()).collect();
+    let arrived = titles.clone();
+    titles.sort();
+    assert_eq!(titles.len(), 20);
+    assert_ne!(arrived, titles);
+}
+
+#[tokio::test]
+async fn an_edited_url_gets_the_retries() {
+    let caspio = Caspio::start().await;
+    let receiver = Receiver::start().await;
+    caspio.settings(json!({"RetryDelaysMillis": [150]})).await;
+    let hook = caspio
+        .hook("http://127.0.0.1:9/old", json!({"EventType": "table.recordInsert", "ObjectName": "Tasks"}))
+        .await;
+    caspio.post("/tables/Tasks/records", &[], json!({"Title": "1"})).await;
+    let path = format!("{HOOKS}/{}", hook.body["Id"].as_str().unwrap());
+    assert_eq!(caspio.put(&path, &[], json!({"OutgoingUrls": [receiver.url]})).await.status, 200);
+    assert_eq!(caspio.settled().await[0]["State"], "delivered");
+    assert_eq!(receiver.got().len(), 1);
 }

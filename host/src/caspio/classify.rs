@@ -133,9 +133,11 @@ pub(super) fn classify(
         (414, _) => {
             CaspioError::too_large("Caspio refuses the request's URI as too long; compare fewer values")
         }
-        _ => {
+        (status, code) => {
+            let may_be_a_field = subject.names_fields && code == "IncorrectQueryParameter";
             let code = format!("caspio-{}", if body.code.is_empty() { "none" } else { &body.code });
-            ErrorKind::Refused { status, code, hint: hint(status) }.into()
+            let error = CaspioError::from(ErrorKind::Refused { status, code, hint: hint(status) });
+            if may_be_a_field { error.about_schema() } else { error }
         }
     }
 }
@@ -249,6 +251,7 @@ mod tests {
             (403, "", "forbidden", false),
             (400, "ProfileDisabled", "forbidden", false),
             (400, "SqlServerError", "caspio-SqlServerError", false),
+            (400, "IncorrectQueryParameter", "caspio-IncorrectQueryParameter", true),
             (500, "InternalError", "unavailable", true),
             (302, "", "caspio-none", false),
         ] {

@@ -19,6 +19,8 @@ pub(super) struct Read {
     select: Option<String>,
     order: String,
     pub(super) page_size: u32,
+    /// Fields other than `PK_ID` are named, so that one of them may be unknown to Caspio.
+    pub(super) names_fields: bool,
     /// The conditions of one request each; none: all records. Several only when rows of all of them can
     /// be merged by `PK_ID`.
     pub(super) wheres: Vec<Option<String>>,
@@ -33,8 +35,12 @@ impl Read {
         let select = if query.select.is_empty() { None } else { Some(select_text(schema, &query.select)?) };
         let page_size = query.limit.unwrap_or(PAGE).clamp(SMALLEST_PAGE, PAGE);
         let order = order_text(schema, &query.order)?;
-        let mut read =
-            Self { path: Path::records(&schema.table)?, select, order, page_size, wheres: Vec::new() };
+        let compared = query.criteria.iter().flat_map(Criteria::fields);
+        let mut named = compared.chain(query.select.iter().map(String::as_str));
+        let names_fields = named.any(|field| !field.eq_ignore_ascii_case("PK_ID"))
+            || !matches!(&*order, "PK_ID" | "PK_ID DESC");
+        let path = Path::records(&schema.table)?;
+        let mut read = Self { path, select, order, page_size, names_fields, wheres: Vec::new() };
         read.wheres = match &query.criteria {
             None => vec![None],
             Some(criteria) => read.conditions(base, schema, criteria)?,
@@ -86,11 +92,6 @@ impl Read {
         query.push(("q.pageSize", &size));
         query.push(("q.pageNumber", page));
         paths::url(base, &self.path, &query)
-    }
-
-    /// Whether fields are named, so that one of them may be unknown to Caspio.
-    pub(super) fn names_fields(&self) -> bool {
-        self.select.as_deref().is_some_and(|select| select != "PK_ID")
     }
 }
 

@@ -76,7 +76,7 @@ impl Caspio {
         limit: usize,
         bytes_left: &mut usize,
     ) -> Result<Vec<Row>, CaspioError> {
-        let subject = Subject { names_fields: read.names_fields(), ..subject(schema, false) };
+        let subject = Subject { names_fields: read.names_fields, ..subject(schema, false) };
         let mut rows = Vec::new();
         for page in 1.. {
             let url = read.page(&self.credentials.base, condition, page)?;

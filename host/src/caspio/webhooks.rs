@@ -72,7 +72,7 @@ pub struct WebhookEvent {
     pub object_name: String,
     /// Fields that matter; empty: all.
     pub object_fields: Vec<String>,
-    /// What changes count; empty: all.
+    /// What changes count; empty: all, also when Caspio names each of them.
     pub event_sources: Vec<String>,
     /// It fires.
     pub active: bool,
@@ -136,10 +136,19 @@ impl EventJson {
             event_type: self.kind.unwrap_or_default(),
             object_name: self.object_name.unwrap_or_default(),
             object_fields: self.object_fields.unwrap_or_default(),
-            event_sources: self.event_sources.unwrap_or_default(),
+            event_sources: sources(self.event_sources.unwrap_or_default()),
             active: is_active(self.status.as_deref()),
         })
     }
+}
+
+/// Every source that is known of. An event for which none was named may be shown with all of them.
+const ALL_SOURCES: [&str; 7] =
+    ["Datasheet", "DataPages", "RESTAPIs", "TriggeredActions", "Tasks", "DataParts", "Extensions"];
+
+fn sources(named: Vec<String>) -> Vec<String> {
+    let all = ALL_SOURCES.iter().all(|source| named.iter().any(|name| name.eq_ignore_ascii_case(source)));
+    if all { Vec::new() } else { named }
 }
 
 fn is_active(status: Option<&str>) -> bool {

@@ -7,11 +7,9 @@
 //! `rows/{table}`, `webhooks`, `messages`, `requests`, `faults`, `settings`, `tokens/revoke`,
 //! `health`.
 
-use std::sync::Arc;
-
 use serde_json::{Map, Value as Json, json};
 
-use crate::account::{Account, Shared};
+use crate::account::Account;
 use crate::environment::Environment;
 use crate::error::ApiError;
 use crate::hooks::announce::enqueue;
@@ -24,7 +22,7 @@ use crate::rows::{self, IMPORT};
 const PERSON: &str = "Emulator user";
 
 /// Answers an administration call.
-pub fn handle(_shared: &Arc<Shared>, account: &mut Account, request: &Request) -> Result<Reply, ApiError> {
+pub fn handle(account: &mut Account, request: &Request) -> Result<Reply, ApiError> {
     let segments: Vec<&str> = request.segments.iter().map(String::as_str).skip(1).collect();
     let method = request.method.as_str();
     match (method, segments.as_slice()) {

@@ -18,10 +18,7 @@ pub struct Decimal {
 
 impl Decimal {
     /// Zero.
-    pub const ZERO: Self = Self {
-        mantissa: 0,
-        scale: 0,
-    };
+    pub const ZERO: Self = Self { mantissa: 0, scale: 0 };
 
     fn normal(mut mantissa: i128, mut scale: u32) -> Self {
         while scale > 0 && mantissa % 10 == 0 {
@@ -52,9 +49,7 @@ impl Decimal {
             if !byte.is_ascii_digit() {
                 return None;
             }
-            mantissa = mantissa
-                .checked_mul(10)?
-                .checked_add(i128::from(byte - b'0'))?;
+            mantissa = mantissa.checked_mul(10)?.checked_add(i128::from(byte - b'0'))?;
         }
         if negative {
             mantissa = -mantissa;
@@ -73,17 +68,12 @@ impl Decimal {
 
     /// An integer.
     pub fn from_i64(value: i64) -> Self {
-        Self {
-            mantissa: i128::from(value),
-            scale: 0,
-        }
+        Self { mantissa: i128::from(value), scale: 0 }
     }
 
     /// The integer, when there is nothing behind the point.
     pub fn to_i64(self) -> Option<i64> {
-        (self.scale == 0)
-            .then(|| i64::try_from(self.mantissa).ok())
-            .flatten()
+        (self.scale == 0).then(|| i64::try_from(self.mantissa).ok()).flatten()
     }
 
     /// Digits behind the point.
@@ -98,12 +88,8 @@ impl Decimal {
 
     fn aligned(self, other: Self) -> Option<(i128, i128, u32)> {
         let scale = self.scale.max(other.scale);
-        let left = self
-            .mantissa
-            .checked_mul(10_i128.checked_pow(scale - self.scale)?)?;
-        let right = other
-            .mantissa
-            .checked_mul(10_i128.checked_pow(scale - other.scale)?)?;
+        let left = self.mantissa.checked_mul(10_i128.checked_pow(scale - self.scale)?)?;
+        let right = other.mantissa.checked_mul(10_i128.checked_pow(scale - other.scale)?)?;
         Some((left, right, scale))
     }
 
@@ -115,10 +101,7 @@ impl Decimal {
 
     /// Negative of it.
     pub fn neg(self) -> Self {
-        Self {
-            mantissa: -self.mantissa,
-            scale: self.scale,
-        }
+        Self { mantissa: -self.mantissa, scale: self.scale }
     }
 
     /// Product.
@@ -144,10 +127,7 @@ impl Decimal {
     /// Mean of a sum over `count` values, cut to 6 digits behind the point.
     pub fn mean(self, count: u32) -> Option<Self> {
         let scaled = self.mantissa.checked_mul(1_000_000)?;
-        let cut = Self::normal(
-            scaled.checked_div(i128::from(count))?,
-            self.scale.checked_add(6)?,
-        );
+        let cut = Self::normal(scaled.checked_div(i128::from(count))?, self.scale.checked_add(6)?);
         Some(cut.cut(6))
     }
 

@@ -7,9 +7,9 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
+use super::model::FieldModel;
 use crate::error::ApiError;
 
 /// The type of a field, by Caspio's token.
@@ -108,42 +108,14 @@ pub struct Field {
     list_history: BTreeMap<u32, String>,
 }
 
-/// A field definition in a request body; a member that is missing stays as it is.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-pub struct FieldModel {
-    pub name: Option<String>,
-    #[serde(rename = "Type")]
-    pub kind: Option<String>,
-    pub unique: Option<bool>,
-    pub unique_allow_nulls: Option<bool>,
-    pub label: Option<String>,
-    pub description: Option<String>,
-    pub display_order: Option<i64>,
-    pub on_insert: Option<bool>,
-    pub on_update: Option<bool>,
-    pub time_zone: Option<String>,
-    pub format: Option<String>,
-    pub prefix: Option<String>,
-    pub length: Option<u32>,
-    pub is_formula: Option<bool>,
-    pub list_field: Option<Vec<Json>>,
-    pub attachment_permitted_file_types: Option<Vec<String>>,
-    pub attachment_min_file_size: Option<i64>,
-    pub attachment_max_file_size: Option<i64>,
-    pub attachment_smart_resizer: Option<bool>,
-    pub attachment_smart_resizer_for_retina: Option<bool>,
-    pub attachment_alt_text: Option<String>,
-    pub attachment_title: Option<String>,
-}
-
 impl Field {
     /// A new field from a request body.
     pub fn create(model: &FieldModel) -> Result<Self, ApiError> {
         let name = model.name.as_deref().unwrap_or("").trim();
         let token = model.kind.as_deref().unwrap_or("");
-        let kind = FieldType::parse(token)
-            .ok_or_else(|| ApiError::body(format!("'{token}' is no field type. Use one of Caspio's type names.")))?;
+        let kind = FieldType::parse(token).ok_or_else(|| {
+            ApiError::body(format!("'{token}' is no field type. Use one of Caspio's type names."))
+        })?;
         let mut field = Self {
             name: String::new(),
             kind,
@@ -176,7 +148,9 @@ impl Field {
         if let Some(token) = &model.kind
             && FieldType::parse(token) != Some(self.kind)
         {
-            return Err(ApiError::body("The type of a field cannot be changed here. Create a new field instead."));
+            return Err(ApiError::body(
+                "The type of a field cannot be changed here. Create a new field instead.",
+            ));
         }
         if model.is_formula == Some(true) {
             return Err(ApiError::body("A formula cannot be set by REST. Leave IsFormula out."));
@@ -195,7 +169,10 @@ impl Field {
             self.format.clone_from(format);
         }
         let attachment = [
-            ("AttachmentPermittedFileTypes", model.attachment_permitted_file_types.as_ref().map(|v| json!(v))),
+            (
+                "AttachmentPermittedFileTypes",
+                model.attachment_permitted_file_types.as_ref().map(|v| json!(v)),
+            ),
             ("AttachmentMinFileSize", model.attachment_min_file_size.map(Json::from)),
             ("AttachmentMaxFileSize", model.attachment_max_file_size.map(Json::from)),
             ("AttachmentSmartResizer", model.attachment_smart_resizer.map(Json::from)),
@@ -225,7 +202,11 @@ impl Field {
         let no_unique = self.kind.is_list()
             || matches!(
                 self.kind,
-                FieldType::Text | FieldType::YesNo | FieldType::Password | FieldType::Attachment | FieldType::File
+                FieldType::Text
+                    | FieldType::YesNo
+                    | FieldType::Password
+                    | FieldType::Attachment
+                    | FieldType::File
             );
         rule(!(self.unique && no_unique), "this type cannot be Unique.")?;
         match self.kind {
@@ -238,7 +219,8 @@ impl Field {
                 rule((shortest..=12).contains(&self.length), "Length is out of range for this Format.")
             }
             FieldType::PrefixedNumber => {
-                let zeros = self.format.strip_suffix('1').is_some_and(|zeros| zeros.bytes().all(|b| b == b'0'));
+                let zeros =
+                    self.format.strip_suffix('1').is_some_and(|zeros| zeros.bytes().all(|b| b == b'0'));
                 rule(zeros && self.format.len() <= 7, "Format must be one of 1, 01, … 0000001.")
             }
             _ => Ok(()),
@@ -257,8 +239,9 @@ impl Field {
                 _ => return Err(ApiError::body("ListField must be an array of texts.")),
             };
             let known = self.list_history.iter().find(|(_, old)| same(old, &text)).map(|(key, _)| *key);
-            let key = known
-                .unwrap_or_else(|| self.list_history.last_key_value().map_or(1, |(key, _)| key.saturating_add(1)));
+            let key = known.unwrap_or_else(|| {
+                self.list_history.last_key_value().map_or(1, |(key, _)| key.saturating_add(1))
+            });
             self.list_history.insert(key, text.clone());
             self.list.insert(key, text);
         }
@@ -377,7 +360,8 @@ mod tests {
     #[test]
     fn list_items_keep_their_keys() {
         let mut field =
-            Field::create(&model(json!({"Name":"L","Type":"LIST-STRING","ListField":["Cat","Dog"]}))).unwrap();
+            Field::create(&model(json!({"Name":"L","Type":"LIST-STRING","ListField":["Cat","Dog"]})))
+                .unwrap();
         field.update(&model(json!({"ListField":["Dog","Bird"]}))).unwrap();
         assert_eq!(field.to_json(1)["ListField"], json!({"2":"Dog","3":"Bird"}));
         field.update(&model(json!({"ListField":["cat"]}))).unwrap();

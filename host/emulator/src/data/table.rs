@@ -7,12 +7,12 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use jiff::civil::DateTime;
 use serde_json::{Map, Value as Json};
 
 use super::field::{Field, FieldType};
+use super::generate::{Generator, stamp};
 use super::value::{self, Value};
-use crate::environment::{self, Environment};
+use crate::environment::Environment;
 use crate::error::ApiError;
 
 /// One row: its key and a value for each field, in the order of the fields.
@@ -49,7 +49,7 @@ pub struct Table {
     pub fields: Vec<Field>,
     rows: BTreeMap<i64, Row>,
     next_pk: i64,
-    next_number: HashMap<String, i64>,
+    generator: Generator,
     /// For each unique field: key of the value → row.
     index: HashMap<usize, HashMap<String, i64>>,
 }
@@ -100,7 +100,7 @@ impl Table {
         };
         let keys: Vec<i64> = self.rows.keys().copied().collect();
         for key in keys {
-            let value = self.generated(&field, env).unwrap_or_else(|| Value::unset(field.kind));
+            let value = self.generator.make(&field, env).unwrap_or_else(|| Value::unset(field.kind));
             if let Some(row) = self.rows.get_mut(&key) {
                 row.values.insert(at, value);
             }
@@ -111,7 +111,8 @@ impl Table {
 
     /// Replaces a field's definition; values that lose their list item become unset.
     pub fn change_field(&mut self, at: usize, field: Field) -> Result<(), ApiError> {
-        let other = self.fields.iter().enumerate().any(|(place, old)| place != at && old.is_named(&field.name));
+        let other =
+            self.fields.iter().enumerate().any(|(place, old)| place != at && old.is_named(&field.name));
         if other {
             return Err(ApiError::body(format!("Field '{}' exists already.", field.name)));
         }
@@ -197,9 +198,10 @@ impl Table {
             }
         }
         self.check_unique(&[(pk_id, &values)], writer.unique_code)?;
+        self.generator.follow(&self.fields, &values);
         for (at, done) in set.iter().enumerate() {
             let Some(field) = self.fields.get(at).cloned().filter(|_| !done) else { continue };
-            let made = self.generated(&field, writer.env).or_else(|| stamp(&field, field.on_insert));
+            let made = self.generator.make(&field, writer.env).or_else(|| stamp(&field, field.on_insert));
             if let (Some(slot), Some(value)) = (values.get_mut(at), made) {
                 *slot = value;
             }
@@ -234,7 +236,8 @@ impl Table {
             }
             next.push((after, changed));
         }
-        let rows: Vec<(i64, &[Value])> = next.iter().map(|(row, _)| (row.pk_id, row.values.as_slice())).collect();
+        let rows: Vec<(i64, &[Value])> =
+            next.iter().map(|(row, _)| (row.pk_id, row.values.as_slice())).collect();
         self.check_unique(&rows, writer.unique_code)?;
         for (row, _) in &mut next {
             for (field, slot) in self.fields.iter().zip(row.values.iter_mut()) {
@@ -276,38 +279,6 @@ impl Table {
             }
         }
         Json::Object(members)
-    }
-
-    fn generated(&mut self, field: &Field, env: &mut Environment) -> Option<Value> {
-        match field.kind {
-            FieldType::AutoNumber => {
-                let number = self.count(field);
-                Some(Value::Number(super::Decimal::from_i64(number)))
-            }
-            FieldType::PrefixedNumber => {
-                let number = self.count(field);
-                let width = field.format.len();
-                Some(Value::Text(format!("{}{number:0>width$}", field.prefix)))
-            }
-            FieldType::RandomId => {
-                let alphabet: &[u8] = match field.format.as_str() {
-                    "0" => b"0123456789",
-                    "U" => b"ABCDEFGHIJKLMNOPQRSTUVWXYZ",
-                    _ => b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ",
-                };
-                let length = usize::try_from(field.length).unwrap_or(12);
-                Some(Value::Text(format!("{}{}", field.prefix, env.text(alphabet, length))))
-            }
-            FieldType::Guid => Some(Value::Text(env.uuid().to_string())),
-            _ => None,
-        }
-    }
-
-    fn count(&mut self, field: &Field) -> i64 {
-        let next = self.next_number.entry(field.name.to_lowercase()).or_insert(1);
-        let number = *next;
-        *next = next.saturating_add(1);
-        number
     }
 
     /// The key of a value in a unique field; `None` when it takes no part.
@@ -371,7 +342,9 @@ impl Table {
         for (at, field) in self.fields.iter().enumerate().filter(|(_, field)| field.unique) {
             let index = self.index.entry(at).or_default();
             for row in self.rows.values() {
-                let Some(key) = row.values.get(at).and_then(|value| Self::key(field, value)) else { continue };
+                let Some(key) = row.values.get(at).and_then(|value| Self::key(field, value)) else {
+                    continue;
+                };
                 if index.insert(key, row.pk_id).is_some() {
                     return Err(ApiError::body(format!(
                         "Field '{}' cannot be Unique: its values are not.",
@@ -382,11 +355,4 @@ impl Table {
         }
         Ok(())
     }
-}
-
-fn stamp(field: &Field, due: bool) -> Option<Value> {
-    (field.kind == FieldType::Timestamp && due).then(|| {
-        let now = environment::at_offset(field.utc_offset());
-        Value::Date(DateTime::from_parts(now.date(), now.time().with().subsec_nanosecond(0).build().unwrap_or(now.time())))
-    })
 }

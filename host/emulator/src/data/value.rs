@@ -51,13 +51,12 @@ impl Value {
         match field.kind {
             FieldType::String => text(json, STRING_MAX),
             FieldType::Text | FieldType::Password => text(json, TEXT_MAX),
-            FieldType::File | FieldType::Guid | FieldType::RandomId | FieldType::PrefixedNumber => {
-                match json {
-                    Json::String(text) if text.is_empty() => Ok(Self::Null),
-                    Json::String(text) => Ok(Self::Text(text.clone())),
-                    _ => Err(Misfit),
-                }
-            }
+            FieldType::File | FieldType::Guid | FieldType::RandomId | FieldType::PrefixedNumber => match json
+            {
+                Json::String(text) if text.is_empty() => Ok(Self::Null),
+                Json::String(text) => Ok(Self::Text(text.clone())),
+                _ => Err(Misfit),
+            },
             FieldType::Integer | FieldType::AutoNumber => {
                 let number = number(json)?;
                 let whole = number.to_i64().ok_or(Misfit)?;
@@ -77,9 +76,7 @@ impl Value {
                 Json::String(text) => parse_date(text).map(Self::Date).ok_or(Misfit),
                 _ => Err(Misfit),
             },
-            FieldType::ListString | FieldType::ListNumber | FieldType::ListDateTime => {
-                list(field, json)
-            }
+            FieldType::ListString | FieldType::ListNumber | FieldType::ListDateTime => list(field, json),
             FieldType::Attachment => Err(Misfit),
         }
     }
@@ -139,10 +136,7 @@ pub fn fold(text: &str) -> String {
 
 /// A number with its digits.
 pub fn json_number(number: Decimal) -> Json {
-    number
-        .to_string()
-        .parse::<Number>()
-        .map_or(Json::Null, Json::Number)
+    number.to_string().parse::<Number>().map_or(Json::Null, Json::Number)
 }
 
 fn list_item(kind: FieldType, text: &str) -> Json {
@@ -202,20 +196,16 @@ fn list(field: &Field, json: &Json) -> Result<Value, Misfit> {
         Json::String(text) => {
             for part in text.split(',') {
                 let part = part.trim();
-                let inner = part
-                    .strip_prefix('[')
-                    .and_then(|rest| rest.strip_suffix(']'))
-                    .ok_or(Misfit)?;
+                let inner = part.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).ok_or(Misfit)?;
                 keys.push(inner.trim().parse::<u32>().map_err(|_| Misfit)?);
             }
         }
         Json::Array(items) => {
             for item in items {
                 let key = match item {
-                    Json::Number(number) => number
-                        .as_u64()
-                        .and_then(|key| u32::try_from(key).ok())
-                        .ok_or(Misfit)?,
+                    Json::Number(number) => {
+                        number.as_u64().and_then(|key| u32::try_from(key).ok()).ok_or(Misfit)?
+                    }
                     Json::String(text) => field.list_key(text).ok_or(Misfit)?,
                     _ => return Err(Misfit),
                 };
@@ -229,11 +219,7 @@ fn list(field: &Field, json: &Json) -> Result<Value, Misfit> {
     }
     keys.sort_unstable();
     keys.dedup();
-    Ok(if keys.is_empty() {
-        Value::Null
-    } else {
-        Value::List(keys)
-    })
+    Ok(if keys.is_empty() { Value::Null } else { Value::List(keys) })
 }
 
 /// `yyyy-MM-ddTHH:mm:ss`, with milliseconds only where there are some.
@@ -366,7 +352,17 @@ mod tests {
         ] {
             assert_eq!(parse_date(text).map(date_text).as_deref(), Some(expected));
         }
-        for text in ["", "soon", "2024-13-01", "2024-02-30", "24-01-01", "2024-01-31T", "2024-01-31T25:00", "1700-01-01", "13:00 PM"] {
+        for text in [
+            "",
+            "soon",
+            "2024-13-01",
+            "2024-02-30",
+            "24-01-01",
+            "2024-01-31T",
+            "2024-01-31T25:00",
+            "1700-01-01",
+            "13:00 PM",
+        ] {
             assert_eq!(parse_date(text), None, "{text}");
         }
     }

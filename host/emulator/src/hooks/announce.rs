@@ -33,8 +33,10 @@ fn row_of(change: &Change) -> &Row {
 }
 
 fn fires(event: &Event, table: &Table, change: &Change, source: &str) -> bool {
-    let source_fits =
-        event.sources.as_ref().is_none_or(|sources| sources.iter().any(|own| own.eq_ignore_ascii_case(source)));
+    let source_fits = event
+        .sources
+        .as_ref()
+        .is_none_or(|sources| sources.iter().any(|own| own.eq_ignore_ascii_case(source)));
     let fields_fit = match (change, &event.object_fields) {
         (Change::Update(_, changed), Some(names)) => {
             let mut fields = changed.iter().filter_map(|at| table.fields.get(*at));
@@ -134,8 +136,8 @@ pub fn enqueue(account: &mut Account, webhook: &mut Webhook, number: u64) {
         let most = usize::try_from(account.settings.reorder_delay_millis).unwrap_or(0);
         due += Duration::from_millis(account.env.below(most) as u64 + 1);
     }
-    for url in &webhook.urls {
-        webhook.queue.push_back(Job { message: number, url: url.clone(), attempt: 1, copy: false, due });
+    for url in 0..webhook.urls.len() {
+        webhook.queue.push_back(Job { message: number, url, attempt: 1, copy: false, due });
     }
     webhook.wake.notify_one();
 }

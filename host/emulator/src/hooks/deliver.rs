@@ -20,6 +20,7 @@ struct Call {
     webhook_id: String,
     event_id: String,
     job: Job,
+    url: String,
     body: Bytes,
     content_type: String,
     signature: Option<(String, String)>,
@@ -88,12 +89,14 @@ fn take(account: &mut Account, id: &str, running: usize, now: Instant) -> Next {
         let Some(job) = webhook.queue.remove(at) else { return Next::Wait(None) };
         let Some(message) = messages.get_mut(job.message) else { continue };
         webhook.window = Some((start, calls + 1));
-        let signature = settings.signature.as_ref().and_then(|how| {
-            Some((how.header.clone(), sign::sign(how, &webhook.secret, &message.body)?))
-        });
+        let signature = settings
+            .signature
+            .as_ref()
+            .and_then(|how| Some((how.header.clone(), sign::sign(how, &webhook.secret, &message.body)?)));
         return Next::Call(Box::new(Call {
             webhook_id: id.to_owned(),
             event_id: message.event_id.clone(),
+            url: webhook.urls.get(job.url).or(webhook.urls.last()).cloned().unwrap_or_default(),
             job,
             body: message.body.clone(),
             content_type: settings.content_type.clone(),
@@ -107,7 +110,7 @@ fn take(account: &mut Account, id: &str, running: usize, now: Instant) -> Next {
 async fn send(shared: &Shared, call: &Call) -> Option<u16> {
     let mut request = shared
         .http
-        .post(&call.job.url)
+        .post(&call.url)
         .timeout(call.timeout)
         .header("content-type", &call.content_type)
         .body(call.body.clone());

@@ -41,7 +41,9 @@ impl EventType {
 
     /// From Caspio's token, in any case.
     pub fn parse(token: &str) -> Option<Self> {
-        [Self::Insert, Self::Update, Self::Delete].into_iter().find(|kind| kind.token().eq_ignore_ascii_case(token))
+        [Self::Insert, Self::Update, Self::Delete]
+            .into_iter()
+            .find(|kind| kind.token().eq_ignore_ascii_case(token))
     }
 }
 
@@ -83,7 +85,8 @@ pub struct Event {
 pub struct Job {
     /// Number of the message.
     pub message: u64,
-    pub url: String,
+    /// Which of the webhook's URLs; looked up when it is called, so a retry follows an edit.
+    pub url: usize,
     /// 1 for the first.
     pub attempt: u32,
     /// A duplicate of a delivered call: its failure does not matter.
@@ -126,7 +129,8 @@ fn status(active: bool) -> Json {
 
 fn put_stamps(members: &mut Map<String, Json>, stamps: &Stamps, shape: Shape) {
     if shape != Shape::Post {
-        let (at, by) = stamps.modified.clone().map_or((Json::Null, Json::Null), |(at, by)| (json!(at), json!(by)));
+        let (at, by) =
+            stamps.modified.clone().map_or((Json::Null, Json::Null), |(at, by)| (json!(at), json!(by)));
         members.insert("LastModified".to_owned(), at);
         members.insert("ModifiedBy".to_owned(), by);
     }

@@ -96,7 +96,8 @@ fn check_url(settings: &Settings, text: &str) -> Result<(), ApiError> {
     let url = reqwest::Url::parse(text).map_err(|_| refuse())?;
     let host = url.host_str().unwrap_or("");
     let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let loopback = host.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    let loopback =
+        host.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
     match url.scheme() {
         "https" if !host.is_empty() => Ok(()),
         "http" if settings.http_anywhere || (loopback && settings.http_for_loopback) => Ok(()),
@@ -138,18 +139,24 @@ pub fn event(
     let mut sources = Vec::new();
     for source in body.event_sources.iter().flatten() {
         let known = SOURCES.iter().find(|known| known.eq_ignore_ascii_case(source));
-        sources.push((*known.ok_or_else(|| ApiError::body(format!("'{source}' is no event source.")))?).to_owned());
+        sources.push(
+            (*known.ok_or_else(|| ApiError::body(format!("'{source}' is no event source.")))?).to_owned(),
+        );
     }
     let payload_fields = fields(table, body.custom_payload_fields.as_deref())?;
     let payload_template = body.custom_payload_template.clone().filter(|text| !text.trim().is_empty());
     if payload_fields.is_some() && payload_template.is_some() {
-        return Err(ApiError::body("CustomPayloadFields and CustomPayloadTemplate exclude each other. Use one."));
+        return Err(ApiError::body(
+            "CustomPayloadFields and CustomPayloadTemplate exclude each other. Use one.",
+        ));
     }
     if let Some(text) = &payload_template {
         template::check(table, text)?;
     }
     let rivals = webhook.events.iter().filter(|event| {
-        Some(event.id.as_str()) != own && event.kind == kind && event.object_name.eq_ignore_ascii_case(&table.name)
+        Some(event.id.as_str()) != own
+            && event.kind == kind
+            && event.object_name.eq_ignore_ascii_case(&table.name)
     });
     for rival in rivals {
         if clash(rival, object_fields.as_deref()) {

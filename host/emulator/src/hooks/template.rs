@@ -82,7 +82,15 @@ pub fn check(table: &Table, template: &str) -> Result<(), ApiError> {
 }
 
 const WORDS: [&str; 9] = [
-    "secret", "webhookId", "messageId", "eventId", "callId", "accountId", "eventDate", "eventType", "objectName",
+    "secret",
+    "webhookId",
+    "messageId",
+    "eventId",
+    "callId",
+    "accountId",
+    "eventDate",
+    "eventType",
+    "objectName",
 ];
 
 /// Writes the body for one row.
@@ -112,7 +120,9 @@ pub fn write(template: &str, words: &Words<'_>, row: &Json) -> String {
                 other => other.to_string(),
             };
             let escaped = Json::String(text).to_string();
-            out.push_str(escaped.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or_default());
+            out.push_str(
+                escaped.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or_default(),
+            );
         } else {
             out.push_str(&value.to_string());
         }
@@ -135,8 +145,15 @@ mod tests {
     #[test]
     fn values_are_escaped_in_quotes_and_json_elsewhere() {
         let words = Words {
-            secret: "s", webhook_id: "w", message_id: "m", event_id: "e", call_id: "c",
-            account_id: "a", event_date: "d", event_type: "t", object_name: "o",
+            secret: "s",
+            webhook_id: "w",
+            message_id: "m",
+            event_id: "e",
+            call_id: "c",
+            account_id: "a",
+            event_date: "d",
+            event_type: "t",
+            object_name: "o",
         };
         let text = "{'messageId': '[@out-hook:messageId]', 'data': [{'PK_ID': [@field:PK_ID], 'N': '[@field:n/]', 'Z': '[@field:Z]'}]}";
         let body = write(text, &words, &json!({"PK_ID": 7, "N": "O'Brien \"x\"", "Z": null}));

@@ -1,4 +1,8 @@
-//! Password fields: list them, set one, clear one. A password is never given back.
+//! Password fields: list them, set one, clear one.
+//!
+//! A password may also be set when a row is inserted; it is never given back, and no condition may
+//! name it. Setting and clearing need a condition, like every PUT and DELETE, and count as a change
+//! of the row for webhooks. A field of another type is 404, as since Caspio 73.0.
 
 use serde_json::json;
 
@@ -19,7 +23,13 @@ pub fn list(account: &Account, at: usize) -> Result<Reply, ApiError> {
     Ok(Reply::json(200, json!({"Result": names})))
 }
 
-fn write(account: &mut Account, at: usize, name: &str, request: &Request, to: Value) -> Result<Reply, ApiError> {
+fn write(
+    account: &mut Account,
+    at: usize,
+    name: &str,
+    request: &Request,
+    to: Value,
+) -> Result<Reply, ApiError> {
     let table = table(account, at)?;
     let place = table.position(name).ok_or_else(|| ApiError::field(name))?;
     if table.field(name)?.kind != FieldType::Password {

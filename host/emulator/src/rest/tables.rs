@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 
 use crate::account::Account;
 use crate::auth::Client;
-use crate::data::field::FieldModel;
+use crate::data::FieldModel;
 use crate::data::{Field, Table};
 use crate::error::ApiError;
 use crate::http::{Reply, Request};
@@ -129,7 +129,12 @@ pub fn update_field(
 }
 
 /// `DELETE /tables/{t}/fields/{f}`
-pub fn delete_field(account: &mut Account, at: usize, name: &str, client: &Client) -> Result<Reply, ApiError> {
+pub fn delete_field(
+    account: &mut Account,
+    at: usize,
+    name: &str,
+    client: &Client,
+) -> Result<Reply, ApiError> {
     may_create(client)?;
     let table = account.tables.get_mut(at).ok_or_else(|| ApiError::object("table", ""))?;
     let place = table.position(name).ok_or_else(|| ApiError::field(name))?;

@@ -30,9 +30,7 @@ pub fn route(
     match (request.method.as_str(), rest) {
         ("GET", []) => Ok(list(account)),
         ("POST", []) => create(shared, account, &request.typed()?, by),
-        ("GET", [id]) => {
-            Ok(Reply::json(200, Json::Object(find(account, id)?.to_json(Shape::Get))))
-        }
+        ("GET", [id]) => Ok(Reply::json(200, Json::Object(find(account, id)?.to_json(Shape::Get)))),
         ("PUT", [id]) => update(account, id, &request.typed()?, by),
         ("DELETE", [id]) => delete(account, id),
         (_, [] | [_]) => Err(ApiError::method()),
@@ -65,7 +63,11 @@ fn find<'a>(account: &'a Account, id: &str) -> Result<&'a Webhook, ApiError> {
 }
 
 fn find_mut<'a>(account: &'a mut Account, id: &str) -> Result<&'a mut Webhook, ApiError> {
-    account.webhooks.iter_mut().find(|webhook| webhook.id == id).ok_or_else(|| ApiError::object("webhook", id))
+    account
+        .webhooks
+        .iter_mut()
+        .find(|webhook| webhook.id == id)
+        .ok_or_else(|| ApiError::object("webhook", id))
 }
 
 fn find_event<'a>(webhook: &'a Webhook, id: &str) -> Result<&'a Event, ApiError> {

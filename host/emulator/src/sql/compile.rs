@@ -2,7 +2,7 @@
 //!
 //! A [`Compiler`] knows one table and the other tables of the account, which a sub-query may read.
 //! A sub-query must stand on its own (no outer column): it runs once, while compiling, and becomes
-//! literals. Sub-queries nest at most [`DEPTH`] deep.
+//! literals. Expressions nest at most [`NESTING`] deep, sub-queries [`DEPTH`].
 
 use sqlparser::ast::{
     BinaryOperator, CastKind, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident,
@@ -18,6 +18,9 @@ use crate::error::ApiError;
 /// How deep sub-queries may nest.
 pub const DEPTH: usize = 4;
 
+/// How deep one expression may nest.
+const NESTING: usize = 60;
+
 /// The other tables of the account, by name.
 pub type Tables<'a> = &'a dyn Fn(&str) -> Option<&'a Table>;
 
@@ -25,7 +28,10 @@ pub type Tables<'a> = &'a dyn Fn(&str) -> Option<&'a Table>;
 pub struct Compiler<'a> {
     pub table: &'a Table,
     pub tables: Tables<'a>,
+    /// How many sub-queries are around.
     pub depth: usize,
+    /// How many expressions are around, those of outer queries included.
+    pub nesting: usize,
     /// Where aggregates are collected; `None` where none may stand.
     pub aggregates: Option<Vec<Aggregate>>,
     /// Status for an unknown column, a knob of `q.select`.
@@ -39,7 +45,7 @@ fn refuse<T>(message: impl Into<String>) -> Result<T, ApiError> {
 impl<'a> Compiler<'a> {
     /// For a condition over a table.
     pub fn new(table: &'a Table, tables: Tables<'a>) -> Self {
-        Self { table, tables, depth: 0, aggregates: None, unknown_status: 400 }
+        Self { table, tables, depth: 0, nesting: 0, aggregates: None, unknown_status: 400 }
     }
 
     /// A column by name.
@@ -48,7 +54,8 @@ impl<'a> Compiler<'a> {
             return Ok(Scalar::PkId);
         }
         let Some(at) = self.table.position(name) else {
-            let mut error = ApiError::query(format!("Invalid column name '{name}'. Use a field of the table."));
+            let mut error =
+                ApiError::query(format!("Invalid column name '{name}'. Use a field of the table."));
             error.status = self.unknown_status;
             return Err(error);
         };
@@ -60,21 +67,58 @@ impl<'a> Compiler<'a> {
 
     fn qualified(&self, names: &[Ident]) -> Result<Scalar, ApiError> {
         match names {
-            [table, column] if table.value.eq_ignore_ascii_case(&self.table.name) => self.column(&column.value),
+            [table, column] if table.value.eq_ignore_ascii_case(&self.table.name) => {
+                self.column(&column.value)
+            }
             _ => refuse("A qualified name must be Table.Field of this table."),
         }
     }
 
+    /// One level deeper; refused beyond [`NESTING`], since each level costs stack.
+    fn nested<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, ApiError>) -> Result<T, ApiError> {
+        if self.nesting >= NESTING {
+            return refuse("An expression is nested too deep. Split it.");
+        }
+        self.nesting += 1;
+        let result = work(self);
+        self.nesting -= 1;
+        result
+    }
+
+    /// The parts of `a AND b AND c`, which the parser nests to the left.
+    fn chain(&mut self, expr: &Expr, operator: &BinaryOperator) -> Result<Vec<Predicate>, ApiError> {
+        let mut parts = Vec::new();
+        let mut rest = expr;
+        while let Expr::BinaryOp { left, op, right } = rest
+            && op == operator
+        {
+            parts.push(self.predicate(right)?);
+            rest = left;
+        }
+        parts.push(self.predicate(rest)?);
+        parts.reverse();
+        Ok(parts)
+    }
+
     /// A condition.
     pub fn predicate(&mut self, expr: &Expr) -> Result<Predicate, ApiError> {
+        self.nested(|compiler| compiler.any_predicate(expr))
+    }
+
+    /// A value.
+    pub fn scalar(&mut self, expr: &Expr) -> Result<Scalar, ApiError> {
+        self.nested(|compiler| compiler.any_scalar(expr))
+    }
+
+    fn any_predicate(&mut self, expr: &Expr) -> Result<Predicate, ApiError> {
         match expr {
             Expr::Nested(inner) => self.predicate(inner),
             Expr::UnaryOp { op: UnaryOperator::Not, expr } => Ok(not(true, self.predicate(expr)?)),
-            Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
-                Ok(Predicate::And(Box::new(self.predicate(left)?), Box::new(self.predicate(right)?)))
+            Expr::BinaryOp { op: BinaryOperator::And, .. } => {
+                Ok(Predicate::And(self.chain(expr, &BinaryOperator::And)?))
             }
-            Expr::BinaryOp { left, op: BinaryOperator::Or, right } => {
-                Ok(Predicate::Or(Box::new(self.predicate(left)?), Box::new(self.predicate(right)?)))
+            Expr::BinaryOp { op: BinaryOperator::Or, .. } => {
+                Ok(Predicate::Or(self.chain(expr, &BinaryOperator::Or)?))
             }
             Expr::BinaryOp { left, op, right } => {
                 let comparison = match op {
@@ -94,14 +138,15 @@ impl<'a> Compiler<'a> {
                 let value = self.scalar(expr)?;
                 let low = Predicate::Compare(value.clone(), Comparison::GreaterOrEqual, self.scalar(low)?);
                 let high = Predicate::Compare(value, Comparison::LessOrEqual, self.scalar(high)?);
-                Ok(not(*negated, Predicate::And(Box::new(low), Box::new(high))))
+                Ok(not(*negated, Predicate::And(vec![low, high])))
             }
             Expr::Like { negated, any: false, expr, pattern, escape_char } => {
                 let escape = match escape_char {
                     None => None,
                     Some(escape) => Some(self.escape(escape)?),
                 };
-                let like = Predicate::Like { value: self.scalar(expr)?, pattern: self.scalar(pattern)?, escape };
+                let like =
+                    Predicate::Like { value: self.scalar(expr)?, pattern: self.scalar(pattern)?, escape };
                 Ok(not(*negated, like))
             }
             Expr::In { expr, target, negated, .. } => {
@@ -113,7 +158,7 @@ impl<'a> Compiler<'a> {
                         items?
                     }
                     sqlparser::ast::InTarget::Subquery(query) => {
-                        let values = subquery(query, self.tables, self.depth + 1)?;
+                        let values = subquery(query, self.tables, (self.depth + 1, self.nesting))?;
                         values.into_iter().map(Scalar::Literal).collect()
                     }
                     _ => return refuse("IN needs a list in parentheses."),
@@ -121,10 +166,12 @@ impl<'a> Compiler<'a> {
                 Ok(not(*negated, Predicate::In(value, items)))
             }
             Expr::Exists { subquery: query, negated } => {
-                let some = !subquery(query, self.tables, self.depth + 1)?.is_empty();
+                let some = !subquery(query, self.tables, (self.depth + 1, self.nesting))?.is_empty();
                 Ok(Predicate::Constant(Some(some != *negated)))
             }
-            _ => refuse("An expression of non-boolean type stands where a condition is expected. Compare it, for example with = 1."),
+            _ => refuse(
+                "An expression of non-boolean type stands where a condition is expected. Compare it, for example with = 1.",
+            ),
         }
     }
 
@@ -140,8 +187,7 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    /// A value.
-    pub fn scalar(&mut self, expr: &Expr) -> Result<Scalar, ApiError> {
+    fn any_scalar(&mut self, expr: &Expr) -> Result<Scalar, ApiError> {
         match expr {
             Expr::Nested(inner) => self.scalar(inner),
             Expr::Collate { expr, .. } => self.scalar(expr),
@@ -165,7 +211,7 @@ impl<'a> Compiler<'a> {
                 Ok(Scalar::Arithmetic(operator, Box::new(self.scalar(left)?), Box::new(self.scalar(right)?)))
             }
             Expr::Subquery(query) => {
-                let mut values = subquery(query, self.tables, self.depth + 1)?;
+                let mut values = subquery(query, self.tables, (self.depth + 1, self.nesting))?;
                 match (values.pop(), values.is_empty()) {
                     (value, true) => Ok(Scalar::Literal(value.unwrap_or(Value::Null))),
                     _ => refuse("A sub-query used as a value must give one row."),
@@ -194,7 +240,9 @@ impl<'a> Compiler<'a> {
                 Ok(Scalar::Case(branches, Box::new(otherwise)))
             }
             Expr::Cast { kind: CastKind::Cast, expr, data_type, .. } => self.cast(expr, data_type),
-            Expr::Convert { is_try: false, expr, data_type: Some(data_type), .. } => self.cast(expr, data_type),
+            Expr::Convert { is_try: false, expr, data_type: Some(data_type), .. } => {
+                self.cast(expr, data_type)
+            }
             Expr::Substring { expr, substring_from: Some(from), substring_for: Some(length), .. } => {
                 let arguments = vec![self.scalar(expr)?, self.scalar(from)?, self.scalar(length)?];
                 Ok(Scalar::Call(Function::Substring, arguments))
@@ -203,7 +251,9 @@ impl<'a> Compiler<'a> {
                 Ok(Scalar::Call(Function::Trim, vec![self.scalar(expr)?]))
             }
             Expr::Function(function) => self.function(function),
-            _ => refuse("This kind of expression is not supported here. Use fields, literals and plain functions."),
+            _ => refuse(
+                "This kind of expression is not supported here. Use fields, literals and plain functions.",
+            ),
         }
     }
 
@@ -212,7 +262,9 @@ impl<'a> Compiler<'a> {
             DataType::Int(_) | DataType::Integer(_) | DataType::BigInt(_) | DataType::SmallInt(_) => {
                 Function::ToInteger
             }
-            DataType::Decimal(_) | DataType::Numeric(_) | DataType::Float(_) | DataType::Real => Function::ToNumber,
+            DataType::Decimal(_) | DataType::Numeric(_) | DataType::Float(_) | DataType::Real => {
+                Function::ToNumber
+            }
             DataType::Varchar(_) | DataType::Nvarchar(_) | DataType::Char(_) => Function::ToText,
             DataType::Date => Function::ToDay,
             DataType::Datetime(_) => Function::ToDate,
@@ -316,9 +368,13 @@ fn constant(literal: &Literal) -> Result<Value, ApiError> {
         Literal::Number(text, _) => Decimal::parse(text)
             .map(Value::Number)
             .ok_or_else(|| ApiError::query("A number literal has too many digits. Shorten it.")),
-        Literal::SingleQuotedString(text) | Literal::NationalStringLiteral(text) => Ok(Value::Text(text.clone())),
+        Literal::SingleQuotedString(text) | Literal::NationalStringLiteral(text) => {
+            Ok(Value::Text(text.clone()))
+        }
         Literal::Null => Ok(Value::Null),
-        _ => refuse("A literal of this kind is not supported. Use numbers, 'text' or N'text'; YES/NO is 1 or 0."),
+        _ => refuse(
+            "A literal of this kind is not supported. Use numbers, 'text' or N'text'; YES/NO is 1 or 0.",
+        ),
     }
 }
 

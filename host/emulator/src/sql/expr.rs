@@ -41,11 +41,16 @@ pub enum Operator {
 pub enum Predicate {
     Constant(Option<bool>),
     Compare(Scalar, Comparison, Scalar),
-    Like { value: Scalar, pattern: Scalar, escape: Option<char> },
+    Like {
+        value: Scalar,
+        pattern: Scalar,
+        escape: Option<char>,
+    },
     In(Scalar, Vec<Scalar>),
     IsNull(Scalar),
-    And(Box<Predicate>, Box<Predicate>),
-    Or(Box<Predicate>, Box<Predicate>),
+    /// A chain is flat, so its length costs no depth.
+    And(Vec<Predicate>),
+    Or(Vec<Predicate>),
     Not(Box<Predicate>),
 }
 
@@ -88,7 +93,9 @@ impl Scalar {
             Self::PkId => Ok(scope
                 .row
                 .map_or(Value::Null, |row| Value::Number(crate::data::Decimal::from_i64(row.pk_id)))),
-            Self::Column(at) => Ok(scope.row.and_then(|row| row.values.get(*at)).cloned().unwrap_or(Value::Null)),
+            Self::Column(at) => {
+                Ok(scope.row.and_then(|row| row.values.get(*at)).cloned().unwrap_or(Value::Null))
+            }
             Self::Literal(value) => Ok(value.clone()),
             Self::Aggregate(at) => Ok(scope.aggregates.get(*at).cloned().unwrap_or(Value::Null)),
             Self::Negative(inner) => match inner.value(scope)? {
@@ -146,13 +153,14 @@ fn arithmetic(operator: Operator, left: &Value, right: &Value) -> Result<Value, 
         Operator::Subtract => left.add(right.neg()),
         Operator::Multiply => left.mul(right),
         Operator::Divide => left.div(right),
-        Operator::Modulo => {
-            left.div(right).map(|quotient| quotient.cut(0)).and_then(|whole| left.add(whole.mul(right)?.neg()))
-        }
+        Operator::Modulo => left
+            .div(right)
+            .map(|quotient| quotient.cut(0))
+            .and_then(|whole| left.add(whole.mul(right)?.neg())),
     };
-    result.map(Value::Number).ok_or_else(|| {
-        ApiError::query("Arithmetic overflow or division by zero. Correct the expression.")
-    })
+    result
+        .map(Value::Number)
+        .ok_or_else(|| ApiError::query("Arithmetic overflow or division by zero. Correct the expression."))
 }
 
 impl Predicate {
@@ -181,16 +189,8 @@ impl Predicate {
                 Ok(if unknown && !items.is_empty() { None } else { Some(false) })
             }
             Self::IsNull(value) => Ok(Some(matches!(value.value(scope)?, Value::Null))),
-            Self::And(left, right) => Ok(match left.truth(scope)? {
-                Some(false) => Some(false),
-                Some(true) => right.truth(scope)?,
-                None => right.truth(scope)?.filter(|right| !right),
-            }),
-            Self::Or(left, right) => Ok(match left.truth(scope)? {
-                Some(true) => Some(true),
-                Some(false) => right.truth(scope)?,
-                None => right.truth(scope)?.filter(|right| *right),
-            }),
+            Self::And(parts) => chain(parts, scope, false),
+            Self::Or(parts) => chain(parts, scope, true),
             Self::Not(inner) => Ok(inner.truth(scope)?.map(|truth| !truth)),
         }
     }
@@ -201,8 +201,21 @@ impl Predicate {
             Self::Compare(Scalar::PkId, Comparison::Equal, Scalar::Literal(value)) => {
                 to_number(value).ok().and_then(crate::data::Decimal::to_i64)
             }
-            Self::And(left, right) => left.pinned().or_else(|| right.pinned()),
+            Self::And(parts) => parts.iter().find_map(Self::pinned),
             _ => None,
         }
     }
+}
+
+/// `AND` (decided by false) and `OR` (decided by true); unknown when nothing decides and a part is.
+fn chain(parts: &[Predicate], scope: Scope<'_>, decider: bool) -> Result<Option<bool>, ApiError> {
+    let mut unknown = false;
+    for part in parts {
+        match part.truth(scope)? {
+            Some(truth) if truth == decider => return Ok(Some(decider)),
+            Some(_) => {}
+            None => unknown = true,
+        }
+    }
+    Ok((!unknown).then_some(!decider))
 }

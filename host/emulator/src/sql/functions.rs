@@ -95,11 +95,15 @@ fn text(value: &Value) -> Result<String, ApiError> {
 }
 
 fn whole(value: &Value) -> Result<i64, ApiError> {
-    to_number(value)?.cut(0).to_i64().ok_or_else(|| ApiError::query("A number in a function is out of range."))
+    to_number(value)?
+        .cut(0)
+        .to_i64()
+        .ok_or_else(|| ApiError::query("A number in a function is out of range."))
 }
 
 fn count(value: &Value) -> Result<usize, ApiError> {
-    usize::try_from(whole(value)?).map_err(|_| ApiError::query("A length in a function must not be negative."))
+    usize::try_from(whole(value)?)
+        .map_err(|_| ApiError::query("A length in a function must not be negative."))
 }
 
 fn number(value: i64) -> Value {
@@ -111,7 +115,11 @@ pub fn call(function: Function, arguments: &[Value]) -> Result<Value, ApiError> 
     match function {
         Function::Now => return Ok(Value::Date(environment::now())),
         Function::Coalesce => {
-            return Ok(arguments.iter().find(|value| !matches!(value, Value::Null)).cloned().unwrap_or(Value::Null));
+            return Ok(arguments
+                .iter()
+                .find(|value| !matches!(value, Value::Null))
+                .cloned()
+                .unwrap_or(Value::Null));
         }
         Function::Concat => {
             let parts: Result<Vec<String>, ApiError> = arguments.iter().map(text).collect();

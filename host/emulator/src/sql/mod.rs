@@ -27,7 +27,8 @@ fn parse<T>(
     text: &str,
     rule: impl FnOnce(&mut Parser<'_>) -> Result<T, ParserError>,
 ) -> Result<T, ApiError> {
-    let refuse = |reason: String| ApiError::query(format!("{what} cannot be read: {reason}. Correct the SQL text."));
+    let refuse =
+        |reason: String| ApiError::query(format!("{what} cannot be read: {reason}. Correct the SQL text."));
     let mut parser =
         Parser::new(&MsSqlDialect {}).try_with_sql(text).map_err(|error| refuse(error.to_string()))?;
     let tree = rule(&mut parser).map_err(|error| refuse(error.to_string()))?;

@@ -65,7 +65,11 @@ impl Aggregate {
             values.retain(|value| seen.insert(group_key(value)));
         }
         let best = |keep: Ordering| {
-            values.iter().cloned().reduce(|a, b| if sort(&b, &a) == keep { b } else { a }).unwrap_or(Value::Null)
+            values
+                .iter()
+                .cloned()
+                .reduce(|a, b| if sort(&b, &a) == keep { b } else { a })
+                .unwrap_or(Value::Null)
         };
         match self.kind {
             AggregateKind::Count => Ok(count(values.len())),
@@ -150,8 +154,9 @@ impl Query<'_> {
         let columns = match self.select.map(str::trim).filter(|text| !text.is_empty()) {
             None => all_columns(table),
             Some(text) => {
-                let items =
-                    parse("q.select", text, |parser| parser.parse_comma_separated(Parser::parse_select_item))?;
+                let items = parse("q.select", text, |parser| {
+                    parser.parse_comma_separated(Parser::parse_select_item)
+                })?;
                 select_columns(&mut compiler, &items)?
             }
         };
@@ -177,7 +182,8 @@ impl Query<'_> {
         }
         let aggregates = compiler.aggregates.take().unwrap_or_default();
         if !groups.is_empty() || !aggregates.is_empty() {
-            let stray = columns.iter().map(|(_, scalar)| scalar).chain(order.iter().map(|(scalar, _)| scalar));
+            let stray =
+                columns.iter().map(|(_, scalar)| scalar).chain(order.iter().map(|(scalar, _)| scalar));
             if stray.into_iter().any(|scalar| !scalar.covered_by(&groups)) {
                 return Err(ApiError::query(
                     "A column is neither in an aggregate nor in q.groupBy. Add it to q.groupBy.",
@@ -195,7 +201,10 @@ fn all_columns(table: &Table) -> Vec<(String, Scalar)> {
         .collect()
 }
 
-fn select_columns(compiler: &mut Compiler<'_>, items: &[SelectItem]) -> Result<Vec<(String, Scalar)>, ApiError> {
+fn select_columns(
+    compiler: &mut Compiler<'_>,
+    items: &[SelectItem],
+) -> Result<Vec<(String, Scalar)>, ApiError> {
     let mut columns = Vec::new();
     for item in items {
         match item {
@@ -258,7 +267,8 @@ fn execute(plan: &Plan, rows: &[&Row]) -> Result<Vec<Vec<Value>>, ApiError> {
     let grouped = !plan.groups.is_empty() || !plan.aggregates.is_empty();
     let mut made: Vec<(Vec<Value>, Vec<Value>)> = Vec::new();
     let mut make = |scope: Scope<'_>| -> Result<(), ApiError> {
-        let keys: Result<Vec<Value>, ApiError> = plan.order.iter().map(|(scalar, _)| scalar.value(scope)).collect();
+        let keys: Result<Vec<Value>, ApiError> =
+            plan.order.iter().map(|(scalar, _)| scalar.value(scope)).collect();
         let values: Result<Vec<Value>, ApiError> =
             plan.columns.iter().map(|(_, scalar)| scalar.value(scope)).collect();
         made.push((keys?, values?));
@@ -321,9 +331,14 @@ fn show(table: &Table, plan: &Plan, values: &[Value]) -> Json {
     Json::Object(members)
 }
 
-/// Runs a sub-query that gives one column.
-pub fn subquery(query: &ast::Query, tables: Tables<'_>, depth: usize) -> Result<Vec<Value>, ApiError> {
+/// Runs a sub-query that gives one column; `around` is how many sub-queries and expressions it is in.
+pub fn subquery(
+    query: &ast::Query,
+    tables: Tables<'_>,
+    around: (usize, usize),
+) -> Result<Vec<Value>, ApiError> {
     let refuse = |message: &str| Err(ApiError::query(format!("Sub-query: {message}")));
+    let (depth, nesting) = around;
     if depth > DEPTH {
         return refuse("nested too deep.");
     }
@@ -349,6 +364,7 @@ pub fn subquery(query: &ast::Query, tables: Tables<'_>, depth: usize) -> Result<
     let Some(table) = tables(&name) else { return refuse(&format!("there is no table '{name}'.")) };
     let mut compiler = Compiler::new(table, tables);
     compiler.depth = depth;
+    compiler.nesting = nesting;
     let filter = match &select.selection {
         Some(expr) => compiler.predicate(expr)?,
         None => Predicate::Constant(Some(true)),
@@ -365,8 +381,13 @@ pub fn subquery(query: &ast::Query, tables: Tables<'_>, depth: usize) -> Result<
     if matches!(column, Scalar::Aggregate(_)) && aggregates.is_empty() {
         column = Scalar::Literal(Value::Null);
     }
-    let plan =
-        Plan { columns: vec![(String::new(), column)], filter, groups: Vec::new(), order: Vec::new(), aggregates };
+    let plan = Plan {
+        columns: vec![(String::new(), column)],
+        filter,
+        groups: Vec::new(),
+        order: Vec::new(),
+        aggregates,
+    };
     let rows = matching(table, &plan.filter)?;
     let mut values: Vec<Value> = execute(&plan, &rows)?.into_iter().flatten().collect();
     if select.distinct.is_some() {

@@ -32,11 +32,13 @@ pub struct Answer {
 
 impl Answer {
     pub async fn of(response: Response) -> Self {
-        let header = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+        let header =
+            |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
         let (location, request_id) = (header("location"), header("x-caspio-request-id"));
         let status = response.status().as_u16();
         let text = response.text().await.unwrap();
-        let body = serde_json::from_str(&text).unwrap_or(if text.is_empty() { Value::Null } else { json!(text) });
+        let body =
+            serde_json::from_str(&text).unwrap_or(if text.is_empty() { Value::Null } else { json!(text) });
         Self { status, body, location, request_id }
     }
 
@@ -68,7 +70,9 @@ impl Caspio {
     }
 
     pub async fn renew(&mut self) {
-        let answer = self.ask_token("grant_type=client_credentials&client_id=demo-client&client_secret=demo-secret").await;
+        let answer = self
+            .ask_token("grant_type=client_credentials&client_id=demo-client&client_secret=demo-secret")
+            .await;
         self.token = answer.body["access_token"].as_str().expect("a token").to_owned();
     }
 
@@ -185,7 +189,11 @@ impl Receiver {
     }
 }
 
-async fn receive(State(inbox): State<Arc<Mutex<Inbox>>>, headers: HeaderMap, raw: Bytes) -> (StatusCode, HeaderMap) {
+async fn receive(
+    State(inbox): State<Arc<Mutex<Inbox>>>,
+    headers: HeaderMap,
+    raw: Bytes,
+) -> (StatusCode, HeaderMap) {
     let mut inbox = inbox.lock().unwrap();
     let body = serde_json::from_slice(&raw).unwrap_or(Value::Null);
     inbox.got.push(Got { headers, raw, body });

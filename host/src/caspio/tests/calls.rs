@@ -385,7 +385,8 @@ async fn webhooks_and_events_have_their_life() {
         ok(r#"[{"Id":"a","Name":"n","OutgoingUrls":["https://u"],"Status":"Active"},{"Id":"b"}]"#),
         ok(r#"{"Result":[{"Id":"a","Secret":"x"}]}"#),
         Act::Answer(201, "", r#"{"Id":"e1","Type":"table.recordUpdate","ObjectName":"T","Status":"Active"}"#.to_owned()),
-        ok(r#"[{"Id":"e1","Type":"table.recordInsert","ObjectName":"T","EventSources":["Tasks"],"Status":"Inactive"}]"#),
+        ok(r#"[{"Id":"e1","Type":"table.recordInsert","ObjectName":"T","EventSources":["Tasks"],"Status":"Inactive"},
+            {"Id":"e2","Type":"table.recordDelete","ObjectName":"T","EventSources":["Datasheet","DataPages","RESTAPIs","TriggeredActions","Tasks","DataParts","Extensions"]}]"#),
         ok(r#"{"Id":"e1","Type":"table.recordUpdate","ObjectName":"T","Status":"Active"}"#),
         status(204),
         status(404),
@@ -414,6 +415,7 @@ async fn webhooks_and_events_have_their_life() {
     assert!(event.active && event.id == "e1" && event.event_type == spec.event_type);
     let events = client.list_events(&context, "b5x49p").await.expect("events");
     assert!(!events[0].active && events[0].event_sources == ["Tasks"]);
+    assert!(events[1].event_sources.is_empty(), "all of them");
     client.update_event(&context, "b5x49p", "e1", &spec).await.expect("changed");
     client.delete_event(&context, "b5x49p", "e1").await.expect("deleted");
     client.delete_event(&context, "b5x49p", "e1").await.expect("gone is done");

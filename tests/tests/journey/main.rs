@@ -1,0 +1,3 @@
+//! The main way, as a user goes it.
+
+mod onboarding;

@@ -146,6 +146,15 @@ mod tests {
     }
 
     #[test]
+    fn the_documented_configuration_is_the_defaults() {
+        let text = include_str!("../../../docs/configuration.md");
+        let toml = text.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+        let documented: toml::Table = toml.parse().unwrap();
+        let defaults = toml::Table::try_from(Config::default()).unwrap();
+        assert_eq!(documented, defaults, "docs/configuration.md and the defaults differ");
+    }
+
+    #[test]
     fn public_urls() {
         let check = |text: &str| {
             ServerSettings { public_url: Some(text.to_owned()), ..ServerSettings::default() }

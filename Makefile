@@ -1,0 +1,61 @@
+# Caspian. `make demo` shows it at work, `make test` proves it; both install and build what they need.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CARGO ?= cargo
+GUESTS := patient-onboarding caspian-probe
+GUEST_DIR = $(or $(CARGO_TARGET_DIR),target)/wasm32-wasip2/guest
+# One set of features for demo and tests, so that both use the same build.
+WORKSPACE := --workspace --features caspian/failpoints
+
+.PHONY: help
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: tools
+tools: ## Check what must be installed, and install the wasm32-wasip2 target if it is missing
+	@scripts/check-tools.sh
+	@scripts/install-wasm-target.sh wasm32-wasip2
+
+.PHONY: guests
+guests: tools ## Build the components: plugins and test guests
+	$(CARGO) build --locked --profile guest --target wasm32-wasip2 $(GUESTS:%=-p %)
+	@for plugin in plugins/*/; do \
+	  name=$$(basename $$plugin); file=$${name//-/_}.wasm; \
+	  cp "$(GUEST_DIR)/$$file" "$$plugin$$file"; \
+	done
+
+.PHONY: build
+build: guests ## Build the host and the emulator for development
+	$(CARGO) build --locked $(WORKSPACE)
+
+.PHONY: demo
+demo: build ## Show the whole way: emulator, host, plugin, a crash in the middle, nothing lost or doubled
+	@python3 scripts/demo.py "$(or $(CARGO_TARGET_DIR),target)/debug/caspian"
+
+.PHONY: test
+test: build ## Run all tests
+	$(CARGO) test --locked --doc $(WORKSPACE) --quiet
+	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
+	  $(CARGO) nextest run --locked $(WORKSPACE) --no-fail-fast; \
+	else \
+	  $(CARGO) test --locked $(WORKSPACE) --lib --bins --tests --no-fail-fast; \
+	fi
+
+.PHONY: lint
+lint: guests ## Check formatting and lints
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked $(WORKSPACE) --all-targets -- -D warnings
+	$(CARGO) clippy --locked -p caspian --all-targets -- -D warnings
+	$(CARGO) clippy --locked --target wasm32-wasip2 $(GUESTS:%=-p %) -- -D warnings
+
+.PHONY: release
+release: tools ## Build the binary to install: target/release/caspian
+	$(CARGO) build --locked --release -p caspian
+
+.PHONY: clean
+clean: ## Remove everything that was built
+	$(CARGO) clean
+	rm -f plugins/*/*.wasm

@@ -46,6 +46,7 @@ fn handle(event: Event) -> Result<Option<String>, Failure> {
         "skip-step" => steps::skip_step(&event),
 
         "echo" => Ok(Some(world::echo(&event))),
+        "values" => Ok(Some(world::values(&event))),
         "leak" => Ok(Some(world::leak(&event))),
         "clock" => Ok(Some(world::clock())),
         "sleep" => Ok(Some(world::sleep())),

@@ -38,6 +38,27 @@ pub(crate) fn echo(event: &Event) -> String {
     )
 }
 
+/// Every field of every row as a line "name kind value".
+pub(crate) fn values(event: &Event) -> String {
+    let mut out = String::new();
+    for (name, value) in event.rows().iter().flat_map(Row::iter) {
+        let text = match value {
+            Value::Null => String::new(),
+            Value::Text(text) | Value::Decimal(text) | Value::Date(text) | Value::DateTime(text) => text.clone(),
+            Value::Integer(number) => number.to_string(),
+            Value::Number(number) => number.to_string(),
+            Value::Boolean(yes) => yes.to_string(),
+            Value::Choices(choices) => {
+                let labels: Vec<String> = choices.iter().map(|c| format!("{}={}", c.key, c.label)).collect();
+                labels.join(",")
+            }
+            Value::Bytes(bytes) => format!("{} bytes", bytes.len()),
+        };
+        let _ = writeln!(out, "{name} {} {text}", value.kind());
+    }
+    out
+}
+
 /// Lets all text values out by every way there is: log, both outputs, the result, a panic.
 #[allow(clippy::panic, reason = "a panic's text is one of the ways out")]
 pub(crate) fn leak(event: &Event) -> String {

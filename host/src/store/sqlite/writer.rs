@@ -95,11 +95,16 @@ fn run(conn: &Connection, sql: &str) -> Result<()> {
 
 fn work(conn: &Connection, mut queue: mpsc::Receiver<Job>) {
     while let Some(first) = queue.blocking_recv() {
-        let begun = run(conn, "BEGIN IMMEDIATE");
+        let mut begun = run(conn, "BEGIN IMMEDIATE");
         let mut replies = Vec::new();
         let mut next = Some(first);
         while let Some(job) = next {
             replies.push(job(begun.is_ok().then_some(conn)));
+            if begun.is_ok() && conn.is_autocommit() {
+                // A full disk or an I/O error made SQLite roll back all of it, not just the command:
+                // the commands before are undone, and those after it must not commit one by one.
+                begun = Err(StoreError::Io("the transaction was rolled back".to_owned()));
+            }
             next = if replies.len() < BATCH { queue.try_recv().ok() } else { None };
         }
         let committed = begun.and_then(|()| {

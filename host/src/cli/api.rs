@@ -70,12 +70,7 @@ impl Api {
                 CliError::failed("the host's answer is not JSON; is --host the URL of a caspian?")
             });
         }
-        Err(match serde_json::from_slice::<ErrorEnvelope>(&body) {
-            Ok(envelope) => CliError::refused(envelope.error.message, envelope.error.next),
-            Err(_) => {
-                CliError::failed(format!("the host answered {status}; is --host the URL of a caspian?"))
-            }
-        })
+        Err(refusal(status, &body))
     }
 
     /// GET with query parameters.
@@ -90,6 +85,25 @@ impl Api {
         self.answer(request).await
     }
 
+    /// DELETE with query parameters.
+    pub(super) async fn delete(&self, path: &str, query: &[(&str, String)]) -> Result<(), CliError> {
+        let request = self.request(Method::DELETE, path)?.query(query);
+        self.answer(request).await.map(drop)
+    }
+
+    /// GET of an answer that is read as it comes.
+    pub(super) async fn stream(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+    ) -> Result<reqwest::Response, CliError> {
+        let response = self.send(self.request(Method::GET, path)?.query(query)).await?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        Err(refusal(response.status(), &response.bytes().await.unwrap_or_default()))
+    }
+
     /// Uploads bytes unless the host has them.
     pub(super) async fn put_once(&self, path: &str, bytes: Vec<u8>) -> Result<(), CliError> {
         let there = self.send(self.request(Method::GET, path)?).await?;
@@ -98,6 +112,13 @@ impl Api {
         }
         let request = self.request(Method::PUT, path)?.body(bytes);
         self.answer(request).await.map(drop)
+    }
+}
+
+fn refusal(status: StatusCode, body: &[u8]) -> CliError {
+    match serde_json::from_slice::<ErrorEnvelope>(body) {
+        Ok(envelope) => CliError::refused(envelope.error.message, envelope.error.next),
+        Err(_) => CliError::failed(format!("the host answered {status}; is --host the URL of a caspian?")),
     }
 }
 

@@ -1,4 +1,4 @@
-//! `caspian connection add|list`
+//! `caspian connection add|list|check|rotate|remove`
 
 use std::io::Read as _;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::Format;
-use super::api::Api;
+use super::api::{Api, segment};
 use super::error::CliError;
 use super::output;
 
@@ -17,6 +17,23 @@ pub(super) enum ConnectionCommand {
     Add(AddArgs),
     /// List connections
     List(Format),
+    /// Ask Caspio whether it takes the stored credentials
+    Check {
+        /// Name
+        name: String,
+    },
+    /// Replace the client secret, after Caspio took the new one
+    Rotate {
+        /// Name
+        name: String,
+        #[command(flatten)]
+        secret: SecretArgs,
+    },
+    /// Remove a connection that no workflow uses, with its secret
+    Remove {
+        /// Name
+        name: String,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -35,7 +52,7 @@ pub(super) struct AddArgs {
 
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
-struct SecretArgs {
+pub(super) struct SecretArgs {
     /// File that holds the client secret
     #[arg(long, value_name = "FILE")]
     client_secret_file: Option<PathBuf>,
@@ -81,6 +98,22 @@ pub(super) async fn run(api: &Api, command: ConnectionCommand) -> Result<(), Cli
             let added = api.post("connections", &body).await?;
             let (name, url) = (output::cell(&added, "name"), output::cell(&added, "url"));
             output::line(&format!("connection {name} added: Caspio at {url} took the credentials"));
+        }
+        ConnectionCommand::Check { name } => {
+            let checked = api.post(&format!("connections/{}/check", segment(&name)), &json!({})).await?;
+            output::line(&format!(
+                "connection {name}: Caspio at {} takes the credentials",
+                output::cell(&checked, "url")
+            ));
+        }
+        ConnectionCommand::Rotate { name, secret } => {
+            let body = json!({ "client_secret": secret.read()? });
+            api.post(&format!("connections/{}/rotate", segment(&name)), &body).await?;
+            output::line(&format!("connection {name}: Caspio took the new secret; it is used from now on"));
+        }
+        ConnectionCommand::Remove { name } => {
+            api.delete(&format!("connections/{}", segment(&name)), &[]).await?;
+            output::line(&format!("connection {name} removed, with its secret"));
         }
         ConnectionCommand::List(format) => {
             let list = api.get("connections", &[]).await?;

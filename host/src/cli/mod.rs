@@ -4,20 +4,23 @@
 //! failed, 2 wrong usage, 3 the host can't be reached.
 
 mod api;
+mod backup;
 mod connection;
 mod deploy;
 mod emulator;
 mod error;
+mod event;
 mod init;
 mod output;
 mod run;
 mod serve;
+mod status;
 mod workflow;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use error::CliError;
 
@@ -76,11 +79,62 @@ enum Command {
         #[command(subcommand)]
         command: run::RunCommand,
     },
+    /// Events
+    Event {
+        #[command(flatten)]
+        host: HostArgs,
+        #[command(subcommand)]
+        command: event::EventCommand,
+    },
+    /// Health, queue, and what needs a person
+    Status {
+        #[command(flatten)]
+        host: HostArgs,
+        #[command(flatten)]
+        format: Format,
+    },
+    /// Show what runs do, as it happens
+    Tail {
+        #[command(flatten)]
+        host: HostArgs,
+        /// Only of this workflow
+        workflow: Option<String>,
+        #[command(flatten)]
+        format: Format,
+    },
+    /// Configuration
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Write a backup of a running host: everything but the master key
+    Backup {
+        #[command(flatten)]
+        host: HostArgs,
+        /// File to make
+        file: PathBuf,
+    },
+    /// Make a data folder from a backup
+    Restore(backup::RestoreArgs),
+    /// Print a script that completes commands in a shell
+    Completions {
+        /// Shell
+        shell: clap_complete::Shell,
+    },
     /// Compile a component (the host calls this itself)
     #[command(hide = true)]
     CompileComponent {
         /// The request, as JSON
         request: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Check a configuration file
+    Check {
+        /// The file
+        file: PathBuf,
     },
 }
 
@@ -146,8 +200,27 @@ async fn execute(command: Command) -> Result<(), CliError> {
         Command::Deploy { host, deploy } => deploy::deploy(&api::Api::new(&host)?, deploy).await,
         Command::Workflow { host, command } => workflow::run(&api::Api::new(&host)?, command).await,
         Command::Run { host, command } => run::run(&api::Api::new(&host)?, command).await,
+        Command::Event { host, command } => event::run(&api::Api::new(&host)?, command).await,
+        Command::Status { host, format } => status::status(&api::Api::new(&host)?, format).await,
+        Command::Tail { host, workflow, format } => {
+            status::tail(&api::Api::new(&host)?, workflow, format).await
+        }
+        Command::Config { command: ConfigCommand::Check { file } } => check_config(&file),
+        Command::Backup { host, file } => backup::backup(&api::Api::new(&host)?, &file).await,
+        Command::Restore(args) => backup::restore(args).await,
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "caspian", &mut std::io::stdout());
+            Ok(())
+        }
         Command::CompileComponent { request } => compile(&request),
     }
+}
+
+fn check_config(file: &std::path::Path) -> Result<(), CliError> {
+    let config = crate::config::Config::read(file).map_err(CliError::failed)?;
+    config.server.checked_public_url().map_err(CliError::failed)?;
+    output::line(&format!("{} is valid", file.display()));
+    Ok(())
 }
 
 fn compile(request: &str) -> Result<(), CliError> {

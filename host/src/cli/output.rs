@@ -54,3 +54,15 @@ pub(super) fn objects(list: &serde_json::Value, members: &[(&str, &str)]) {
         .unwrap_or_default();
     table(&heads, &rows);
 }
+
+/// A member that counts by state, e.g. "3 queued, 1 dead".
+pub(super) fn counts(value: &serde_json::Value, name: &str) -> String {
+    let counts: Vec<String> = value
+        .get(name)
+        .and_then(serde_json::Value::as_object)
+        .into_iter()
+        .flatten()
+        .map(|(state, n)| format!("{n} {state}"))
+        .collect();
+    if counts.is_empty() { "none".to_owned() } else { counts.join(", ") }
+}

@@ -1,4 +1,4 @@
-//! `caspian workflow list|show|activate|deactivate`
+//! `caspian workflow list|show|activate|deactivate|pause|resume|delete`
 
 use clap::Subcommand;
 use serde_json::{Value, json};
@@ -29,6 +29,24 @@ pub(super) enum WorkflowCommand {
         /// Name
         name: String,
     },
+    /// Keep its webhook, but let its events queue
+    Pause {
+        /// Name
+        name: String,
+    },
+    /// Let its queued runs go on
+    Resume {
+        /// Name
+        name: String,
+    },
+    /// Remove its webhook from Caspio, then the workflow and the contents of its messages
+    Delete {
+        /// Name
+        name: String,
+        /// Give up on runs that have not ended
+        #[arg(long)]
+        discard_runs: bool,
+    },
 }
 
 pub(super) async fn run(api: &Api, command: WorkflowCommand) -> Result<(), CliError> {
@@ -55,15 +73,24 @@ pub(super) async fn run(api: &Api, command: WorkflowCommand) -> Result<(), CliEr
                 show(&shown);
             }
         }
-        WorkflowCommand::Activate { name } => {
-            let done = api.post(&format!("workflows/{}/activate", segment(&name)), &json!({})).await?;
-            output::line(&format!("workflow {} is {}", cell(&done, "name"), cell(&done, "state")));
-        }
-        WorkflowCommand::Deactivate { name } => {
-            let done = api.post(&format!("workflows/{}/deactivate", segment(&name)), &json!({})).await?;
-            output::line(&format!("workflow {} is {}", cell(&done, "name"), cell(&done, "state")));
+        WorkflowCommand::Activate { name } => switch(api, &name, "activate").await?,
+        WorkflowCommand::Deactivate { name } => switch(api, &name, "deactivate").await?,
+        WorkflowCommand::Pause { name } => switch(api, &name, "pause").await?,
+        WorkflowCommand::Resume { name } => switch(api, &name, "resume").await?,
+        WorkflowCommand::Delete { name, discard_runs } => {
+            let query = [("discard_runs", discard_runs.to_string())];
+            api.delete(&format!("workflows/{}", segment(&name)), &query).await?;
+            output::line(&format!(
+                "workflow {name} deleted: its webhook is gone from Caspio, its messages can't be read any more"
+            ));
         }
     }
+    Ok(())
+}
+
+async fn switch(api: &Api, name: &str, verb: &str) -> Result<(), CliError> {
+    let done = api.post(&format!("workflows/{}/{verb}", segment(name)), &json!({})).await?;
+    output::line(&format!("workflow {} is {}", cell(&done, "name"), cell(&done, "state")));
     Ok(())
 }
 
@@ -112,17 +139,7 @@ fn show(x: &Value) {
             ));
         }
     }
-    for (head, name) in [("runs", "runs"), ("messages", "messages")] {
-        let counts: Vec<String> = x
-            .get(name)
-            .and_then(Value::as_object)
-            .into_iter()
-            .flatten()
-            .map(|(state, n)| format!("{n} {state}"))
-            .collect();
-        output::line(&format!(
-            "{head:<11} {}",
-            if counts.is_empty() { "none".to_owned() } else { counts.join(", ") }
-        ));
+    for name in ["runs", "messages"] {
+        output::line(&format!("{name:<11} {}", output::counts(x, name)));
     }
 }

@@ -105,6 +105,90 @@ impl Control {
         Ok(view)
     }
 
+    /// Whether Caspio takes a connection's credentials now.
+    ///
+    /// # Errors
+    /// When there is no such connection, or Caspio refuses or can't be reached.
+    pub async fn check_connection(&self, tenant: &TenantId, name: &str) -> Result<ConnectionView> {
+        let record = self.connection_record(tenant, name).await?;
+        let caspio = self.connector.connect(record.id).await?;
+        caspio.check(&CallContext::of_host(None, "connection.check")).await?;
+        Ok(record.into())
+    }
+
+    /// Checks a new client secret against Caspio, then stores it in place of the old one.
+    ///
+    /// # Errors
+    /// When there is no such connection or Caspio refuses the secret: the old one stays.
+    pub async fn rotate_connection(
+        &self,
+        tenant: &TenantId,
+        name: &str,
+        secret: &str,
+    ) -> Result<ConnectionView> {
+        let record = self.connection_record(tenant, name).await?;
+        let secret = secret.trim();
+        if secret.is_empty() {
+            return Err(ControlError::invalid(
+                "connection-credentials",
+                "the client secret is empty; copy it from the Web services profile in Caspio",
+            ));
+        }
+        let key = self.keys.tenant(tenant).await?;
+        let base = BaseUrl::parse(&record.base_url)
+            .map_err(|e| ControlError::invalid("connection-url", e.to_string()))?;
+        let clients = self.connector.clients();
+        // Tried under an id of its own: the client in use is not disturbed by a wrong secret.
+        let trial = ConnectionId::new();
+        let caspio = clients.connect(Credentials {
+            tenant: tenant.clone(),
+            connection: trial,
+            name: record.name.clone(),
+            base,
+            client_id: record.client_id.clone(),
+            client_secret: Secret::new(secret.to_owned()),
+        });
+        let checked = caspio.check(&CallContext::of_host(None, "connection.check")).await;
+        clients.forget(trial);
+        checked?;
+        let sealed = key.seal("connections", "secret", record.id.as_bytes(), secret.as_bytes())?;
+        self.store.set_secret(record.id, sealed).await?;
+        clients.forget(record.id);
+        self.audit(tenant, "connection.rotate", name).await?;
+        Ok(record.into())
+    }
+
+    /// Removes a connection and its secret.
+    ///
+    /// # Errors
+    /// When workflows use it: they are named.
+    pub async fn remove_connection(&self, tenant: &TenantId, name: &str) -> Result<()> {
+        let record = self.connection_record(tenant, name).await?;
+        let users = self.store.remove_connection(record.id, Time::now()).await?;
+        if !users.is_empty() {
+            return Err(ControlError::new(
+                Kind::Conflict,
+                "connection-in-use",
+                format!(
+                    "workflows use the connection '{name}': {}; delete them first with `caspian workflow delete`, so \
+                     that nothing of them stays in Caspio",
+                    users.join(", ")
+                ),
+            ));
+        }
+        self.connector.clients().forget(record.id);
+        self.audit(tenant, "connection.remove", name).await
+    }
+
+    async fn connection_record(&self, tenant: &TenantId, name: &str) -> Result<ConnectionRecord> {
+        self.store.connection_named(tenant, name).await?.ok_or_else(|| {
+            ControlError::not_found(
+                "connection-not-found",
+                format!("there is no connection '{name}'; see `caspian connection list`"),
+            )
+        })
+    }
+
     /// All connections of a tenant.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use crate::accounts::{ConnectError, KeyError};
 use crate::caspio::CaspioError;
+use crate::ingress::IngressError;
 use crate::manifest::ManifestError;
 use crate::runtime::ComponentError;
 use crate::secrets::SealError;
@@ -77,6 +78,16 @@ impl From<KeyError> for ControlError {
         match error {
             KeyError::Store(e) => e.into(),
             KeyError::Seal(e) => e.into(),
+        }
+    }
+}
+
+impl From<IngressError> for ControlError {
+    fn from(error: IngressError) -> Self {
+        match error {
+            IngressError::Store(e) => e.into(),
+            IngressError::Key(e) => e.into(),
+            IngressError::NotReady => Self::new(Kind::Unavailable, "not-ready", error.to_string()),
         }
     }
 }

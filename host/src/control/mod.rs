@@ -3,10 +3,13 @@
 //! One file a subject; `server` puts HTTP before it. Every change is written to the audit log. An
 //! error has a stable code, says what happened and what to do next, and holds no secret and no value of a record.
 
+mod backup;
 mod connections;
 mod deploy;
 mod error;
+mod events;
 mod runs;
+mod status;
 mod workflows;
 
 use std::sync::Arc;
@@ -19,10 +22,13 @@ use crate::runtime::Runtime;
 use crate::store::{AuditEntry, Store, WorkflowRecord};
 use crate::triggers::Triggers;
 
+pub use backup::{Backup, RestoreError, restore};
 pub use connections::{ConnectionView, NewConnection};
 pub use deploy::{DeployRequest, DeployView};
 pub use error::{ControlError, Kind};
+pub use events::{EventDetail, EventQuery, EventView, NewEvent, SentView};
 pub use runs::{RunDetail, RunQuery, RunView};
+pub use status::StatusView;
 pub use workflows::{WorkflowDetail, WorkflowView};
 
 /// Result of an operation.
@@ -42,6 +48,10 @@ pub struct Control {
     pub runtime: Runtime,
     /// Where components lie.
     pub data: DataDir,
+    /// Where Caspio reaches this host.
+    pub public_url: Option<String>,
+    /// Rung when runs were queued.
+    pub wake: Arc<tokio::sync::Notify>,
 }
 
 impl Control {

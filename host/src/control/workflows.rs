@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::clock::Time;
 use crate::manifest::Manifest;
 use crate::model::{TenantId, WorkflowState};
 use crate::store::{StoreError, WorkflowRecord};
 use crate::triggers::WantedTrigger;
 
-use super::{Control, Result};
+use super::{Control, ControlError, Kind, Result};
 
 /// A workflow, as listed.
 #[derive(Debug, Serialize)]
@@ -159,6 +160,61 @@ impl Control {
         Ok(self.workflow_named(tenant, name).await?.into())
     }
 
+    /// Keeps the webhook, but lets its events queue.
+    ///
+    /// # Errors
+    /// When the workflow is not active.
+    pub async fn pause(&self, tenant: &TenantId, name: &str) -> Result<WorkflowView> {
+        self.switch(tenant, name, WorkflowState::Active, WorkflowState::Paused, "workflow.pause").await
+    }
+
+    /// Lets a paused workflow's queued runs go on.
+    ///
+    /// # Errors
+    /// When the workflow is not paused.
+    pub async fn resume(&self, tenant: &TenantId, name: &str) -> Result<WorkflowView> {
+        self.switch(tenant, name, WorkflowState::Paused, WorkflowState::Active, "workflow.resume").await
+    }
+
+    async fn switch(
+        &self,
+        tenant: &TenantId,
+        name: &str,
+        from: WorkflowState,
+        to: WorkflowState,
+        action: &str,
+    ) -> Result<WorkflowView> {
+        let workflow = self.workflow_named(tenant, name).await?;
+        if workflow.state != from && workflow.state != to {
+            return Err(ControlError::new(
+                Kind::Conflict,
+                "workflow-state",
+                format!(
+                    "the workflow '{name}' is {}; activate it first: caspian workflow activate {name}",
+                    workflow.state
+                ),
+            ));
+        }
+        self.store.set_workflow_state(workflow.id, to).await?;
+        self.audit(tenant, action, name).await?;
+        Ok(self.workflow_named(tenant, name).await?.into())
+    }
+
+    /// Removes the webhook from Caspio, then the workflow, with the contents of its messages.
+    ///
+    /// # Errors
+    /// When runs are unfinished and `discard` is not set, or Caspio does not remove the webhook.
+    pub async fn delete_workflow(&self, tenant: &TenantId, name: &str, discard: bool) -> Result<()> {
+        let workflow = self.workflow_named(tenant, name).await?;
+        if !discard {
+            let open = self.store.run_counts(workflow.id).await?;
+            unfinished(name, open.into_iter().filter(|(s, _)| !s.is_final()).map(|(_, n)| n).sum())?;
+        }
+        self.triggers.remove(workflow.id).await?;
+        unfinished(name, self.store.delete_workflow(workflow.id, discard, Time::now()).await?)?;
+        self.audit(tenant, "workflow.delete", name).await
+    }
+
     /// Brings webhook and events into step with the active version. A paused workflow stays paused
     /// unless it is to be `activated`.
     pub(super) async fn ensure_triggers(&self, tenant: &TenantId, name: &str, activate: bool) -> Result<()> {
@@ -183,4 +239,18 @@ impl Control {
         }
         Ok(())
     }
+}
+
+fn unfinished(name: &str, open: u64) -> Result<()> {
+    if open == 0 {
+        return Ok(());
+    }
+    Err(ControlError::new(
+        Kind::Conflict,
+        "runs-unfinished",
+        format!(
+            "the workflow '{name}' has {open} unfinished runs; let them end (caspian run list --workflow {name}), or give \
+             up on them with --discard-runs"
+        ),
+    ))
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tracing::Instrument as _;
 
 use crate::accounts::{ConnectError, Connector, KeyError, Keyring};
@@ -18,6 +19,7 @@ use crate::runtime::{
 use crate::secrets::DataKey;
 use crate::store::{ClaimedRun, Counted, Finish, JournalWrite, NewOutput, Store, StoreError};
 
+use super::feed::{Change, Feed};
 use super::outcome::{Tries, Verdict};
 use super::perform::Performer;
 use super::retry::RetrySettings;
@@ -46,6 +48,8 @@ pub struct ExecutorParts {
     pub components: PathBuf,
     /// Waits and limits of retries.
     pub retry: RetrySettings,
+    /// Told of every change.
+    pub feed: Feed,
     /// Name of this host in leases.
     pub owner: String,
 }
@@ -101,12 +105,14 @@ impl Executor {
         &self.parts
     }
 
-    /// Executes one attempt of a run that this host has claimed, and commits its new state.
-    pub async fn execute(&self, run: ClaimedRun) {
+    /// Executes one attempt of a run that this host has claimed, and commits its new state. When `stop`
+    /// says true, the attempt ends where it is, and the run is handed back.
+    pub async fn execute(&self, run: ClaimedRun, stop: watch::Receiver<bool>) {
         let span = tracing::info_span!("run", run = %run.id, workflow = %run.workflow_name);
         async {
             let id = run.id;
-            let finish = match self.attempt(&run).await {
+            self.announce(&run, RunState::Running, None);
+            let finish = match self.attempt(&run, stop).await {
                 Ok(finish) => finish,
                 Err(error) => match handed_back(&error) {
                     Some(finish) => {
@@ -116,15 +122,29 @@ impl Executor {
                     None => return,
                 },
             };
-            self.commit(id, finish).await;
+            let (state, cause) = (finish.state, finish.cause);
+            if self.commit(id, finish).await {
+                self.announce(&run, state, cause);
+            }
         }
         .instrument(span)
         .await;
     }
 
-    async fn attempt(&self, run: &ClaimedRun) -> Result<Finish, JournalError> {
+    fn announce(&self, run: &ClaimedRun, state: RunState, cause: Option<Cause>) {
+        self.parts.feed.announce(Change {
+            tenant: run.tenant.clone(),
+            at: Time::now().to_string(),
+            workflow: run.workflow_name.clone(),
+            run: run.id,
+            state,
+            cause,
+        });
+    }
+
+    async fn attempt(&self, run: &ClaimedRun, stop: watch::Receiver<bool>) -> Result<Finish, JournalError> {
         let data_key = self.data_key(run).await?;
-        let begun = match self.begin(run, data_key.clone()).await {
+        let begun = match self.begin(run, data_key.clone(), stop).await {
             Ok(begun) => begun,
             Err(NotBegun::Internal(error)) => return Err(error),
             Err(NotBegun::Verdict(verdict)) => {
@@ -161,7 +181,12 @@ impl Executor {
         Ok(tenant.unwrap_data_key(run.message.as_bytes(), &run.wrapped_key)?)
     }
 
-    async fn begin(&self, run: &ClaimedRun, data_key: DataKey) -> Result<Begun, NotBegun> {
+    async fn begin(
+        &self,
+        run: &ClaimedRun,
+        data_key: DataKey,
+        stop: watch::Receiver<bool>,
+    ) -> Result<Begun, NotBegun> {
         let parts = &self.parts;
         let sealed = |e: crate::secrets::SealError| NotBegun::Internal(e.into());
         let damaged = || NotBegun::Internal(StoreError::Corrupt("a typed event".to_owned()).into());
@@ -211,6 +236,7 @@ impl Executor {
             seed,
             run_start: run.run_start.to_system_time(),
             wall,
+            stop,
         };
         Ok(Begun { manifest, prepared, input, steps, data_key })
     }
@@ -232,8 +258,8 @@ impl Executor {
         })
     }
 
-    /// Commits the end of an attempt, however long the store needs for it.
-    async fn commit(&self, run: RunId, finish: Finish) {
+    /// Commits the end of an attempt, however long the store needs for it. False when the run isn't ours any more.
+    async fn commit(&self, run: RunId, finish: Finish) -> bool {
         let mut pause = COMMIT_PAUSE.0;
         crate::faults::pass("run.before-finish");
         loop {
@@ -242,7 +268,7 @@ impl Executor {
                     let cause = finish.cause.map(|c| c.as_str());
                     tracing::info!(state = %finish.state, cause, "attempt ended");
                     crate::faults::pass("run.after-finish");
-                    return;
+                    return true;
                 }
                 Err(e) if e.is_transient() => {
                     tracing::warn!(code = e.code(), "the run's state is not committed yet; trying again");
@@ -251,7 +277,7 @@ impl Executor {
                 }
                 Err(e) => {
                     tracing::error!(code = e.code(), "the run's state can't be committed");
-                    return;
+                    return false;
                 }
             }
         }

@@ -7,6 +7,7 @@
 //! when the store fails in the middle, the run is queued again as after a crash of the process.
 
 mod attempt;
+mod feed;
 mod grants;
 mod outcome;
 mod perform;
@@ -15,5 +16,6 @@ mod schemas;
 mod steps;
 
 pub use attempt::{Executor, ExecutorParts};
+pub use feed::{Change, Feed};
 pub use retry::RetrySettings;
 pub use schemas::Schemas;

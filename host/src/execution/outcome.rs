@@ -66,6 +66,14 @@ impl Verdict {
         )
     }
 
+    /// The host ends; the run goes on at the next start.
+    fn handed_back() -> Self {
+        Self {
+            next_at: Some(Time::now()),
+            ..Self::new(RunState::Queued, Some(Cause::Shutdown), Counted::Shutdown)
+        }
+    }
+
     /// Again later, without counting as a try.
     pub(super) fn later(cause: Cause, delay: Duration, waiting: Option<(u32, u32)>) -> Self {
         Self {
@@ -114,6 +122,7 @@ impl Tries<'_> {
                 let why = if sensitive.is_empty() { text } else { format!("{text}: {sensitive}") };
                 self.again(Cause::Trap, Cause::Trap, why, Duration::ZERO)
             }
+            AttemptOutcome::Stopped => Verdict::handed_back(),
             AttemptOutcome::Ended(end) => return self.ended(end),
         })
     }

@@ -16,7 +16,7 @@ use crate::accounts::KeyError;
 use crate::store::StoreError;
 
 pub use hooks::{Hook, Hooks};
-pub use store::{Accepted, StoredEvent, persist};
+pub use store::{Accepted, StoredEvent, persist, persist_by_hand};
 pub use verify::{RawMessage, Verified, VerifiedMessage, verify};
 
 /// Largest body in bytes. Caspio sends up to 10 MB and drops what is larger.

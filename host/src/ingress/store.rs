@@ -2,9 +2,9 @@
 
 use crate::clock::Time;
 use crate::faults;
-use crate::model::{EventId, MessageId, MessageState, RunId};
-use crate::secrets::{DataKey, random_bytes};
-use crate::store::{Ingested, NewEvent, NewMessage, Store};
+use crate::model::{Event, EventId, MessageId, MessageState, RunId, TenantId, WorkflowId};
+use crate::secrets::{DataKey, TenantKey, random_bytes};
+use crate::store::{Ingested, NewEvent, NewMessage, Origin, Store};
 
 use super::cut::{Cut, cut, message_id};
 use super::verify::Content;
@@ -55,7 +55,7 @@ pub async fn persist(
     let mut new = NewMessage {
         id,
         tenant: hook.record.tenant.clone(),
-        webhook: hook.record.id,
+        origin: Origin::Webhook(hook.record.id),
         message_id: None,
         state: MessageState::Unparsable,
         reason: None,
@@ -118,7 +118,43 @@ pub async fn persist(
     })
 }
 
-fn new_event(key: &DataKey, event: &crate::model::Event) -> Result<NewEvent, IngressError> {
+/// Stores events that a person made, as one message of theirs.
+///
+/// # Errors
+/// When it could not be stored: nothing of it was.
+pub async fn persist_by_hand(
+    store: &dyn Store,
+    key: &TenantKey,
+    tenant: &TenantId,
+    workflow: WorkflowId,
+    events: &[Event],
+) -> Result<Accepted, IngressError> {
+    let id = MessageId::new();
+    let (data_key, wrapped_key) = key.new_data_key(id.as_bytes())?;
+    let plain = serde_json::to_vec(events).unwrap_or_default();
+    let new = NewMessage {
+        id,
+        tenant: tenant.clone(),
+        origin: Origin::Person(workflow),
+        message_id: None,
+        state: MessageState::Stored,
+        reason: None,
+        size: plain.len() as u64,
+        wrapped_key,
+        sealed_payload: data_key.seal("messages", "payload", id.as_bytes(), &plain)?,
+        pin_signature: None,
+        events: events.iter().map(|event| new_event(&data_key, event)).collect::<Result<_, _>>()?,
+        at: Time::now(),
+    };
+    let stored: Vec<StoredEvent> = new.events.iter().map(|e| StoredEvent { run: e.run }).collect();
+    Ok(match store.ingest(new).await? {
+        Ingested::Stored(_) => Accepted::Stored(stored),
+        Ingested::Skipped => Accepted::Skipped,
+        Ingested::Duplicate => Accepted::Duplicate,
+    })
+}
+
+fn new_event(key: &DataKey, event: &Event) -> Result<NewEvent, IngressError> {
     let (id, run) = (EventId::new(), RunId::new());
     let plain = serde_json::to_vec(event)
         .map_err(|_| crate::store::StoreError::Corrupt("an event without JSON".to_owned()))?;

@@ -117,6 +117,8 @@ text_enum!(
     Shutdown = "shutdown",
     /// The host's store could not be used (the run waits).
     Store = "store",
+    /// The store was restored from a backup; the run may have gone on in the original.
+    Restored = "restored",
     /// What the host keeps of the run can't be read: damaged, or encrypted under another key.
     Damaged = "damaged",
 });

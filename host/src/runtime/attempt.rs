@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use wasmtime::{Store, Trap};
 
 use crate::model::{Action, ActionError, Answer, Cause, Event, EventId, Limits};
@@ -58,6 +58,8 @@ pub struct AttemptInput {
     pub run_start: SystemTime,
     /// How long it may still take.
     pub wall: WallBudget,
+    /// True: the attempt ends where it is, because the host does.
+    pub stop: watch::Receiver<bool>,
 }
 
 /// How an attempt ended.
@@ -88,6 +90,8 @@ pub enum AttemptOutcome<E> {
         /// What it last wrote to standard error. May hold values: only ever stored sealed.
         sensitive: String,
     },
+    /// The host is ending.
+    Stopped,
     /// A call ended the attempt.
     Ended(E),
 }
@@ -115,6 +119,7 @@ enum Ended<E> {
     Handled(Handled),
     Call(E),
     Wall,
+    Stopped,
 }
 
 impl Runtime {
@@ -135,7 +140,7 @@ impl Runtime {
                     let instance = prepared.pre.instantiate_async(&mut store).await?;
                     instance.call_handle(&mut store, &event).await
                 };
-                drive(handle, &mut called, &mut steps, &input.wall).await
+                drive(handle, &mut called, &mut steps, &input.wall, input.stop.clone()).await
             }
             Err(error) => Ended::Handled(Err(error)),
         };
@@ -164,7 +169,14 @@ async fn drive<S: Steps>(
     called: &mut mpsc::Receiver<Call>,
     steps: &mut S,
     wall: &WallBudget,
+    mut stop: watch::Receiver<bool>,
 ) -> Ended<S::End> {
+    let mut stopped = std::pin::pin!(async move {
+        // Nobody left who could say stop: go on.
+        if stop.wait_for(|stop| *stop).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    });
     let mut handle = std::pin::pin!(handle);
     let mut used_up = std::pin::pin!(wall.used_up());
     loop {
@@ -173,10 +185,12 @@ async fn drive<S: Steps>(
             handled = &mut handle => return Ended::Handled(handled),
             Some(call) = called.recv() => call,
             () = &mut used_up => return Ended::Wall,
+            () = &mut stopped => return Ended::Stopped,
         };
         let result = tokio::select! {
             result = steps.step(call.action) => result,
             () = &mut used_up => return Ended::Wall,
+            () = &mut stopped => return Ended::Stopped,
         };
         match result {
             // A guest that is gone does not mind.
@@ -189,6 +203,7 @@ async fn drive<S: Steps>(
 fn judge<E>(ended: Ended<E>, hit: Option<LimitHit>, log: &RunLog, limits: &Limits) -> AttemptOutcome<E> {
     let error = match ended {
         Ended::Call(end) => return AttemptOutcome::Ended(end),
+        Ended::Stopped => return AttemptOutcome::Stopped,
         Ended::Wall => {
             let text = format!(
                 "the attempt took longer than {} s; raise limits.wall_seconds",

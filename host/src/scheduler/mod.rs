@@ -15,6 +15,9 @@ use crate::clock::Time;
 use crate::execution::Executor;
 use crate::store::{Claim, ClaimedRun, StoreError};
 
+/// How long a shutdown waits for effects under way after the grace time: an effect's own timeout.
+const EFFECTS: Duration = Duration::from_secs(60);
+
 /// `[scheduler]` of the configuration.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -27,13 +30,14 @@ pub struct SchedulerSettings {
     /// Longest pause between looks for due runs, in seconds. Default 5; only a safety net, since
     /// new and due runs wake the loop.
     pub idle_seconds: u64,
-    /// Seconds that a shutdown waits for runs under way. Default 30, the default wall limit.
+    /// Seconds that a shutdown waits for runs under way. Default 20: most runs are shorter, and with the time that
+    /// an effect may still take it stays below the 90 s that service managers wait.
     pub grace_seconds: u64,
 }
 
 impl Default for SchedulerSettings {
     fn default() -> Self {
-        Self { concurrency: 64, lease_seconds: 300, idle_seconds: 5, grace_seconds: 30 }
+        Self { concurrency: 64, lease_seconds: 300, idle_seconds: 5, grace_seconds: 20 }
     }
 }
 
@@ -43,6 +47,8 @@ pub struct Scheduler {
     settings: SchedulerSettings,
     wake: Arc<Notify>,
     room: Arc<Semaphore>,
+    /// Says true when runs under way must end where they are.
+    cut: watch::Sender<bool>,
 }
 
 impl Scheduler {
@@ -50,7 +56,7 @@ impl Scheduler {
     #[must_use]
     pub fn new(executor: Executor, settings: SchedulerSettings, wake: Arc<Notify>) -> Self {
         let room = Arc::new(Semaphore::new(settings.concurrency.max(1)));
-        Self { executor, settings, wake, room }
+        Self { executor, settings, wake, room, cut: watch::Sender::new(false) }
     }
 
     /// Queues what an earlier process left running. Call once, before [`run`](Self::run).
@@ -66,7 +72,8 @@ impl Scheduler {
         Ok(())
     }
 
-    /// Works until `stop` says true, then waits for the runs under way, within the grace time.
+    /// Works until `stop` says true. Then the runs under way may end within the grace time; those that
+    /// don't are cut off and queued again, after an effect that is under way has its answer.
     pub async fn run(&self, mut stop: watch::Receiver<bool>) {
         while !*stop.borrow() {
             let pause = match self.claim().await {
@@ -91,7 +98,13 @@ impl Scheduler {
         let all = u32::try_from(self.settings.concurrency.max(1)).unwrap_or(u32::MAX);
         let grace = Duration::from_secs(self.settings.grace_seconds);
         if tokio::time::timeout(grace, self.room.acquire_many(all)).await.is_err() {
-            tracing::warn!("runs are still under way after the grace time; they go on at the next start");
+            tracing::warn!("runs are still under way after the grace time; they are handed back");
+            self.cut.send_replace(true);
+            if tokio::time::timeout(EFFECTS, self.room.acquire_many(all)).await.is_err() {
+                tracing::warn!(
+                    "effects are still without an answer; they are looked at after the next start"
+                );
+            }
         }
     }
 
@@ -119,9 +132,9 @@ impl Scheduler {
         for run in claimed {
             // There was room for all of them, and only this loop takes it.
             let Ok(permit) = self.room.clone().try_acquire_owned() else { return };
-            let (executor, wake) = (self.executor.clone(), self.wake.clone());
+            let (executor, wake, cut) = (self.executor.clone(), self.wake.clone(), self.cut.subscribe());
             tokio::spawn(async move {
-                executor.execute(run).await;
+                executor.execute(run, cut).await;
                 drop(permit);
                 wake.notify_one();
             });

@@ -11,7 +11,7 @@ use crate::accounts::{Connector, KeyError, Keyring};
 use crate::caspio::CaspioClients;
 use crate::config::{Config, ConfigError, DataDir, DataDirError};
 use crate::control::Control;
-use crate::execution::{Executor, ExecutorParts, Schemas};
+use crate::execution::{Executor, ExecutorParts, Feed, Schemas};
 use crate::ingress::Hooks;
 use crate::model::TenantId;
 use crate::runtime::{ComponentError, Runtime};
@@ -70,6 +70,8 @@ pub struct Host {
     pub(super) runtime: Runtime,
     pub(super) data: DataDir,
     pub(super) public_url: Option<String>,
+    /// What runs do.
+    pub(super) feed: Feed,
     /// Rung when runs were queued.
     pub(super) wake: Arc<Notify>,
     ready: AtomicBool,
@@ -114,6 +116,7 @@ impl Host {
             Arc::new(move |webhook| forget.forget(webhook)),
         ));
         let owner = format!("{}-{}", std::process::id(), hex::encode(random_bytes::<8>()?));
+        let feed = Feed::default();
         let executor = Executor::new(ExecutorParts {
             store: store.clone(),
             keys: keys.clone(),
@@ -122,6 +125,7 @@ impl Host {
             schemas: Arc::new(Schemas::default()),
             components: data.components(),
             retry: config.retry,
+            feed: feed.clone(),
             owner,
         });
         let wake = Arc::new(Notify::new());
@@ -133,6 +137,8 @@ impl Host {
             triggers: triggers.clone(),
             runtime: runtime.clone(),
             data: data.clone(),
+            public_url: public_url.clone(),
+            wake: wake.clone(),
         };
         Ok(Self {
             store,
@@ -144,6 +150,7 @@ impl Host {
             runtime,
             data,
             public_url,
+            feed,
             wake,
             ready: AtomicBool::new(false),
         })

@@ -92,6 +92,11 @@ pub trait Store: Send + Sync + 'static {
     /// One connection by id.
     async fn connection(&self, id: ConnectionId) -> Result<Option<ConnectionRecord>>;
 
+    /// Gives a connection a new secret.
+    async fn set_secret(&self, id: ConnectionId, sealed: Vec<u8>) -> Result<()>;
+    /// Removes a connection with its secret, unless workflows use it: answers their names.
+    async fn remove_connection(&self, id: ConnectionId, at: Time) -> Result<Vec<String>>;
+
     /// Adds a version, and the workflow when it is new, and makes it the active version.
     async fn deploy(&self, version: NewVersion) -> Result<Deployed>;
     /// One workflow by name.
@@ -108,6 +113,10 @@ pub trait Store: Send + Sync + 'static {
         workflow: WorkflowId,
         state: crate::model::WorkflowState,
     ) -> Result<()>;
+
+    /// Deletes an inactive workflow and the keys of its messages. Its unfinished runs are discarded when
+    /// `discard` is set; otherwise, when there are some, nothing is done and their number is answered.
+    async fn delete_workflow(&self, workflow: WorkflowId, discard: bool, at: Time) -> Result<u64>;
 
     /// Keeps a webhook that is about to be made, with its triggers.
     async fn plan_webhook(&self, webhook: WebhookRecord) -> Result<()>;
@@ -153,6 +162,18 @@ pub trait Store: Send + Sync + 'static {
     async fn output(&self, run: RunId) -> Result<Vec<OutputRecord>>;
     /// The wrapped data key of a message.
     async fn data_key(&self, message: crate::model::MessageId) -> Result<Option<Vec<u8>>>;
+    /// Events, newest first.
+    async fn events(&self, tenant: &TenantId, filter: EventFilter) -> Result<Vec<EventRecord>>;
+    /// One event, and the runs that it started.
+    async fn event(
+        &self,
+        tenant: &TenantId,
+        event: crate::model::EventId,
+    ) -> Result<Option<(EventRecord, Vec<RunId>)>>;
+    /// How many runs of a tenant are in which state.
+    async fn run_totals(&self, tenant: &TenantId) -> Result<Vec<(crate::model::RunState, u64)>>;
+    /// Writes a consistent copy of the whole store into a new file while work goes on.
+    async fn copy_to(&self, file: std::path::PathBuf) -> Result<()>;
     /// How many runs of a workflow are in which state.
     async fn run_counts(&self, workflow: WorkflowId) -> Result<Vec<(crate::model::RunState, u64)>>;
     /// How many messages of a workflow's webhooks are in which state.
@@ -164,6 +185,10 @@ pub trait Store: Send + Sync + 'static {
     async fn calls(&self, tenant: &TenantId) -> Result<Vec<CallCount>>;
     /// Adds a line to the audit log.
     async fn audit(&self, entry: AuditEntry) -> Result<()>;
+    /// Whether what is kept is whole.
+    async fn check(&self) -> Result<()>;
+    /// Parks every unfinished run as `restored`; returns how many.
+    async fn park_unfinished(&self, at: Time) -> Result<u64>;
     /// Ends the writer after what was given to it is done.
     async fn close(&self);
 }

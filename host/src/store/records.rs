@@ -206,6 +206,15 @@ pub struct WebhookUpdate {
     pub tombstone_until: Option<Time>,
 }
 
+/// Where a message came from.
+#[derive(Debug, Clone, Copy)]
+pub enum Origin {
+    /// Caspio sent it to this webhook.
+    Webhook(WebhookId),
+    /// A person sent it to this workflow.
+    Person(WorkflowId),
+}
+
 /// A message to keep.
 #[derive(Debug, Clone)]
 pub struct NewMessage {
@@ -213,8 +222,8 @@ pub struct NewMessage {
     pub id: MessageId,
     /// Owner.
     pub tenant: TenantId,
-    /// By which webhook.
-    pub webhook: WebhookId,
+    /// Where it came from.
+    pub origin: Origin,
     /// Caspio's `messageId`.
     pub message_id: Option<String>,
     /// Wanted state; `Skipped` is written instead when the webhook is a tombstone by now.
@@ -488,6 +497,46 @@ pub struct RunRecord {
     pub started_at: Option<Time>,
     /// End.
     pub finished_at: Option<Time>,
+}
+
+/// Which events to list.
+#[derive(Debug, Clone, Default)]
+pub struct EventFilter {
+    /// Of this workflow.
+    pub workflow: Option<WorkflowId>,
+    /// Older than this event.
+    pub before: Option<EventId>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// An event, as listed.
+#[derive(Debug, Clone)]
+pub struct EventRecord {
+    /// Id.
+    pub id: EventId,
+    /// The message it was cut from.
+    pub message: MessageId,
+    /// The workflow.
+    pub workflow: WorkflowId,
+    /// Its name.
+    pub workflow_name: String,
+    /// Caspio's `messageId`.
+    pub caspio_message_id: Option<String>,
+    /// A person sent it.
+    pub by_person: bool,
+    /// Kind.
+    pub kind: TriggerKind,
+    /// Table.
+    pub table: String,
+    /// `PK_ID` of its row.
+    pub pk_id: Option<i64>,
+    /// Caspio's `eventDate`.
+    pub event_date: String,
+    /// Sealed typed event.
+    pub sealed_typed: Vec<u8>,
+    /// When it was stored.
+    pub created_at: Time,
 }
 
 /// A counter of integration calls.

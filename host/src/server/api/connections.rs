@@ -3,17 +3,24 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
-use axum::routing::get;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::routing::{delete, get, post};
+use serde::Deserialize;
 
 use crate::control::{ConnectionView, NewConnection};
 use crate::server::auth::Tenant;
+use crate::server::error::ApiError;
 use crate::server::host::Host;
 
 use super::{Answer, Json, Shared};
 
 pub(super) fn routes() -> Router<Arc<Host>> {
-    Router::new().route("/connections", get(list).post(add))
+    Router::new()
+        .route("/connections", get(list).post(add))
+        .route("/connections/{name}", delete(remove))
+        .route("/connections/{name}/check", post(check))
+        .route("/connections/{name}/rotate", post(rotate))
 }
 
 async fn list(State(host): Shared, Tenant(tenant): Tenant) -> Answer<Vec<ConnectionView>> {
@@ -26,4 +33,36 @@ async fn add(
     Json(new): Json<NewConnection>,
 ) -> Answer<ConnectionView> {
     Ok(axum::Json(host.control.add_connection(&tenant, new).await?))
+}
+
+async fn check(
+    State(host): Shared,
+    Tenant(tenant): Tenant,
+    Path(name): Path<String>,
+) -> Answer<ConnectionView> {
+    Ok(axum::Json(host.control.check_connection(&tenant, &name).await?))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rotate {
+    client_secret: String,
+}
+
+async fn rotate(
+    State(host): Shared,
+    Tenant(tenant): Tenant,
+    Path(name): Path<String>,
+    Json(new): Json<Rotate>,
+) -> Answer<ConnectionView> {
+    Ok(axum::Json(host.control.rotate_connection(&tenant, &name, &new.client_secret).await?))
+}
+
+async fn remove(
+    State(host): Shared,
+    Tenant(tenant): Tenant,
+    Path(name): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    host.control.remove_connection(&tenant, &name).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -2,12 +2,14 @@
 
 mod components;
 mod connections;
+mod events;
+mod host;
 mod runs;
 mod workflows;
 
 use std::sync::Arc;
 
-use axum::extract::FromRequest;
+use axum::extract::{FromRequest, FromRequestParts, Query};
 use axum::http::StatusCode;
 use axum::{Router, middleware};
 
@@ -23,6 +25,11 @@ type Answer<T> = Result<axum::Json<T>, ApiError>;
 #[from_request(via(axum::Json), rejection(ApiError))]
 struct Json<T>(T);
 
+/// A query string whose mistakes are answered in our form.
+#[derive(FromRequestParts)]
+#[from_request(via(Query), rejection(ApiError))]
+struct Asked<T>(T);
+
 pub(super) fn routes(host: Arc<Host>) -> Router {
     let unknown = || async {
         ApiError::new(
@@ -37,6 +44,8 @@ pub(super) fn routes(host: Arc<Host>) -> Router {
         .merge(connections::routes())
         .merge(workflows::routes())
         .merge(runs::routes())
+        .merge(events::routes())
+        .merge(host::routes())
         .fallback(unknown)
         .layer(middleware::from_fn_with_state(host.clone(), auth::require_token))
         .with_state(host)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{FromRequestParts, Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::get;
 use serde::Deserialize;
@@ -13,16 +13,11 @@ use crate::server::auth::Tenant;
 use crate::server::error::ApiError;
 use crate::server::host::Host;
 
-use super::{Answer, Shared};
+use super::{Answer, Asked, Shared};
 
 pub(super) fn routes() -> Router<Arc<Host>> {
     Router::new().route("/runs", get(list)).route("/runs/{id}", get(show))
 }
-
-/// A query string whose mistakes are answered in our form.
-#[derive(FromRequestParts)]
-#[from_request(via(Query), rejection(ApiError))]
-struct Asked<T>(T);
 
 async fn list(
     State(host): Shared,

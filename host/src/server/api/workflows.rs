@@ -4,20 +4,26 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use axum::routing::{get, post};
+use serde::Deserialize;
 
-use crate::control::{DeployRequest, DeployView, WorkflowDetail, WorkflowView};
+use crate::control::{DeployRequest, DeployView, NewEvent, SentView, WorkflowDetail, WorkflowView};
 use crate::server::auth::Tenant;
+use crate::server::error::ApiError;
 use crate::server::host::Host;
 
-use super::{Answer, Json, Shared};
+use super::{Answer, Asked, Json, Shared};
 
 pub(super) fn routes() -> Router<Arc<Host>> {
     Router::new()
         .route("/workflows", get(list).post(deploy))
-        .route("/workflows/{name}", get(show))
+        .route("/workflows/{name}", get(show).delete(delete))
         .route("/workflows/{name}/activate", post(activate))
         .route("/workflows/{name}/deactivate", post(deactivate))
+        .route("/workflows/{name}/pause", post(pause))
+        .route("/workflows/{name}/resume", post(resume))
+        .route("/workflows/{name}/events", post(send))
 }
 
 async fn list(State(host): Shared, Tenant(tenant): Tenant) -> Answer<Vec<WorkflowView>> {
@@ -54,4 +60,48 @@ async fn deactivate(
     Path(name): Path<String>,
 ) -> Answer<WorkflowView> {
     Ok(axum::Json(host.control.deactivate(&tenant, &name).await?))
+}
+
+async fn pause(
+    State(host): Shared,
+    Tenant(tenant): Tenant,
+    Path(name): Path<String>,
+) -> Answer<WorkflowView> {
+    Ok(axum::Json(host.control.pause(&tenant, &name).await?))
+}
+
+async fn resume(
+    State(host): Shared,
+    Tenant(tenant): Tenant,
+    Path(name): Path<String>,
+) -> Answer<WorkflowView> {
+    let resumed = host.control.resume(&tenant, &name).await?;
+    host.wake.notify_one();
+    Ok(axum::Json(resumed))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Delete {
+    #[serde(default)]
+    discard_runs: bool,
+}
+
+async fn delete(
+    State(host): Shared,
+    Tenant(tenant): Tenant,
+    Path(name): Path<String>,
+    Asked(how): Asked<Delete>,
+) -> Result<StatusCode, ApiError> {
+    host.control.delete_workflow(&tenant, &name, how.discard_runs).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn send(
+    State(host): Shared,
+    Tenant(tenant): Tenant,
+    Path(name): Path<String>,
+    Json(event): Json<NewEvent>,
+) -> Answer<SentView> {
+    Ok(axum::Json(host.control.send_event(&tenant, &name, event).await?))
 }

@@ -3,27 +3,24 @@
 use rusqlite::{Connection, params};
 
 use crate::model::{Cause, JOURNAL_VERSION, MessageId, MessageState, RunState, WorkflowId};
-use crate::store::{Ingested, NewEvent, NewMessage, Result, StoreError};
+use crate::store::{Ingested, NewEvent, NewMessage, Origin, Result, StoreError};
 
 use super::rows::{all, first, parsed, run};
 
 pub(super) fn ingest(c: &Connection, x: &NewMessage) -> Result<Ingested> {
-    // The stage that counts is the one of now: the webhook may have been removed while the message
-    // was being verified.
-    let sql = "SELECT stage IN ('tombstone', 'removing'), workflow, connection
-               FROM webhooks WHERE id = ?1";
-    let hook = first(c, sql, params![x.webhook.as_bytes()], |r| {
-        Ok((r.get::<_, bool>(0)?, r.get::<_, [u8; 16]>(1)?, r.get::<_, [u8; 16]>(2)?))
-    })?;
-    let (gone, workflow, connection) = hook.ok_or(StoreError::Missing("webhook"))?;
+    let Target { gone, workflow, connection } = target(c, x)?;
+    let webhook = match &x.origin {
+        Origin::Webhook(id) => Some(*id.as_bytes()),
+        Origin::Person(_) => None,
+    };
     let (state, reason) = match x.state {
         MessageState::Stored if gone => (MessageState::Skipped, Some(Cause::Inactive.as_str())),
         state => (state, x.reason),
     };
 
     let sql = "INSERT INTO messages
-                 (id, tenant, webhook, message_id, state, reason, size, sealed_payload, received_at)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+                 (id, tenant, webhook, message_id, state, reason, size, sealed_payload, received_at, workflow)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
                ON CONFLICT (tenant, webhook, message_id) WHERE message_id IS NOT NULL DO NOTHING";
     let added = run(
         c,
@@ -31,13 +28,14 @@ pub(super) fn ingest(c: &Connection, x: &NewMessage) -> Result<Ingested> {
         params![
             x.id.as_bytes(),
             x.tenant.as_str(),
-            x.webhook.as_bytes(),
+            webhook,
             x.message_id,
             state.as_str(),
             reason,
             i64::try_from(x.size).unwrap_or(i64::MAX),
             x.sealed_payload,
-            x.at.0
+            x.at.0,
+            workflow
         ],
     )?;
     if added == 0 {
@@ -48,13 +46,42 @@ pub(super) fn ingest(c: &Connection, x: &NewMessage) -> Result<Ingested> {
     if let Some(form) = &x.pin_signature {
         let sql = "UPDATE webhooks SET pinned_signature = ?2
                    WHERE id = ?1 AND pinned_signature IS NULL";
-        run(c, sql, params![x.webhook.as_bytes(), form])?;
+        run(c, sql, params![webhook, form])?;
     }
     for (position, event) in x.events.iter().enumerate() {
         add_event(c, x, position, event)?;
         add_run(c, x, event, gone, workflow, connection)?;
     }
     Ok(if gone || x.events.is_empty() { Ingested::Skipped } else { Ingested::Stored(x.events.len()) })
+}
+
+struct Target {
+    /// Nothing is to be started any more.
+    gone: bool,
+    workflow: [u8; 16],
+    connection: [u8; 16],
+}
+
+/// The state that counts is the one of now: the webhook may have been removed while the message was
+/// being verified.
+fn target(c: &Connection, x: &NewMessage) -> Result<Target> {
+    let (what, sql, id) = match &x.origin {
+        Origin::Webhook(id) => (
+            "webhook",
+            "SELECT stage IN ('tombstone', 'removing'), workflow, connection FROM webhooks WHERE id = ?1",
+            id.as_bytes(),
+        ),
+        Origin::Person(id) => (
+            "workflow",
+            "SELECT deleted_at IS NOT NULL, w.id, v.connection FROM workflows w
+             JOIN workflow_versions v ON v.workflow = w.id AND v.number = w.active_version WHERE w.id = ?1",
+            id.as_bytes(),
+        ),
+    };
+    let found = first(c, sql, params![id], |r| {
+        Ok(Target { gone: r.get(0)?, workflow: r.get(1)?, connection: r.get(2)? })
+    })?;
+    found.ok_or(StoreError::Missing(what))
 }
 
 fn add_event(c: &Connection, x: &NewMessage, position: usize, event: &NewEvent) -> Result<()> {
@@ -125,8 +152,7 @@ pub(super) fn data_key(c: &Connection, message: MessageId) -> Result<Option<Vec<
 }
 
 pub(super) fn counts(c: &Connection, workflow: WorkflowId) -> Result<Vec<(MessageState, u64)>> {
-    let sql = "SELECT m.state, COUNT(*) FROM webhooks w JOIN messages m ON m.webhook = w.id
-               WHERE w.workflow = ?1 GROUP BY m.state ORDER BY m.state";
+    let sql = "SELECT state, COUNT(*) FROM messages WHERE workflow = ?1 GROUP BY state ORDER BY state";
     all(c, sql, params![workflow.as_bytes()], |r| {
         Ok((parsed(r, 0, |t| t.parse().ok())?, r.get::<_, i64>(1)?.unsigned_abs()))
     })

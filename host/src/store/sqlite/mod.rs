@@ -3,6 +3,7 @@
 //! Files: `open` (pragmas, migrations), `writer` (group commit), then one a subject: `setup`
 //! (tenants, connections, workflows, versions), `webhooks`, `messages`, `runs` (claim, recover, list), `journal`.
 
+mod events;
 mod journal;
 mod messages;
 mod open;
@@ -21,7 +22,8 @@ use tokio::sync::Semaphore;
 
 use crate::clock::Time;
 use crate::model::{
-    ConnectionId, MessageId, MessageState, RunId, RunState, TenantId, WebhookId, WorkflowId, WorkflowState,
+    ConnectionId, EventId, MessageId, MessageState, RunId, RunState, TenantId, WebhookId, WorkflowId,
+    WorkflowState,
 };
 
 use super::*;
@@ -138,6 +140,12 @@ impl Store for SqliteStore {
     async fn connection(&self, id: ConnectionId) -> Result<Option<ConnectionRecord>> {
         self.read(move |c| setup::connection(c, id)).await
     }
+    async fn set_secret(&self, id: ConnectionId, sealed: Vec<u8>) -> Result<()> {
+        self.writer.write(move |c| setup::set_secret(c, id, &sealed)).await
+    }
+    async fn remove_connection(&self, id: ConnectionId, at: Time) -> Result<Vec<String>> {
+        self.writer.write(move |c| setup::remove_connection(c, id, at)).await
+    }
     async fn deploy(&self, version: NewVersion) -> Result<Deployed> {
         self.writer.write(move |c| setup::deploy(c, &version)).await
     }
@@ -157,6 +165,9 @@ impl Store for SqliteStore {
     }
     async fn set_workflow_state(&self, workflow: WorkflowId, state: WorkflowState) -> Result<()> {
         self.writer.write(move |c| setup::set_workflow_state(c, workflow, state)).await
+    }
+    async fn delete_workflow(&self, workflow: WorkflowId, discard: bool, at: Time) -> Result<u64> {
+        self.writer.write(move |c| setup::delete_workflow(c, workflow, discard, at)).await
     }
     async fn plan_webhook(&self, webhook: WebhookRecord) -> Result<()> {
         self.writer.write(move |c| webhooks::plan(c, &webhook)).await
@@ -222,6 +233,25 @@ impl Store for SqliteStore {
     async fn data_key(&self, message: MessageId) -> Result<Option<Vec<u8>>> {
         self.read(move |c| messages::data_key(c, message)).await
     }
+    async fn events(&self, tenant: &TenantId, filter: EventFilter) -> Result<Vec<EventRecord>> {
+        let tenant = tenant.clone();
+        self.read(move |c| events::list(c, &tenant, &filter)).await
+    }
+    async fn event(&self, tenant: &TenantId, event: EventId) -> Result<Option<(EventRecord, Vec<RunId>)>> {
+        let tenant = tenant.clone();
+        self.read(move |c| match events::one(c, &tenant, event)? {
+            Some(found) => Ok(Some((found, events::runs(c, event)?))),
+            None => Ok(None),
+        })
+        .await
+    }
+    async fn run_totals(&self, tenant: &TenantId) -> Result<Vec<(RunState, u64)>> {
+        let tenant = tenant.clone();
+        self.read(move |c| runs::totals(c, &tenant)).await
+    }
+    async fn copy_to(&self, file: PathBuf) -> Result<()> {
+        self.read(move |c| open::copy(c, &file)).await
+    }
     async fn run_counts(&self, workflow: WorkflowId) -> Result<Vec<(RunState, u64)>> {
         self.read(move |c| runs::counts(c, workflow)).await
     }
@@ -237,6 +267,12 @@ impl Store for SqliteStore {
     }
     async fn audit(&self, entry: AuditEntry) -> Result<()> {
         self.writer.write(move |c| setup::audit(c, &entry)).await
+    }
+    async fn check(&self) -> Result<()> {
+        self.read(open::check).await
+    }
+    async fn park_unfinished(&self, at: Time) -> Result<u64> {
+        self.writer.write(move |c| runs::park_unfinished(c, at)).await
     }
     async fn close(&self) {
         self.writer.close().await;

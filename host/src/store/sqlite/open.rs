@@ -31,6 +31,19 @@ pub(super) fn reader(path: &Path) -> Result<Connection> {
     Ok(conn)
 }
 
+/// One read transaction sees one state; `VACUUM INTO` writes it compactly, without freed pages.
+pub(super) fn copy(conn: &Connection, file: &Path) -> Result<()> {
+    let path = file.to_str().ok_or_else(|| StoreError::Io("the path is no text".to_owned()))?;
+    conn.execute("VACUUM INTO ?1", [path]).map(drop).map_err(sql_error)
+}
+
+/// SQLite's own check of the whole file.
+pub(super) fn check(conn: &Connection) -> Result<()> {
+    let said: String =
+        conn.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(sql_error)?;
+    if said == "ok" { Ok(()) } else { Err(StoreError::Corrupt("the integrity check failed".to_owned())) }
+}
+
 fn pragmas(conn: &Connection) -> Result<()> {
     conn.busy_timeout(std::time::Duration::from_secs(10)).map_err(sql_error)?;
     conn.set_prepared_statement_cache_capacity(128);

@@ -95,6 +95,14 @@ pub(super) fn recover(c: &Connection, now: Time, max_crashes: u32) -> Result<(u6
     Ok((queued as u64, dead as u64))
 }
 
+/// In a restored store: what was unfinished may have gone on in the original.
+pub(super) fn park_unfinished(c: &Connection, at: Time) -> Result<u64> {
+    let sql = "UPDATE runs SET state = 'parked', cause = ?1, next_at = NULL, lease_owner = NULL,
+                 lease_until = NULL, finished_at = ?2
+               WHERE state IN ('queued', 'running', 'sleeping')";
+    Ok(run(c, sql, params![Cause::Restored.as_str(), at.0])? as u64)
+}
+
 const RUN: &str = "SELECT r.id, r.workflow, w.name, r.version, r.generation, r.state, r.cause,
       r.attempts, r.wakeups, r.host_crashes, r.next_at, r.event, r.message, m.message_id, e.kind,
       e.table_name, e.pk_id, e.event_date, r.sealed_result, r.sealed_failure, r.created_at,
@@ -145,6 +153,13 @@ pub(super) fn list(c: &Connection, tenant: &TenantId, filter: &RunFilter) -> Res
 pub(super) fn one(c: &Connection, tenant: &TenantId, which: RunId) -> Result<Option<RunRecord>> {
     let sql = format!("{RUN} WHERE r.tenant = ?1 AND r.id = ?2");
     first(c, &sql, params![tenant.as_str(), which.as_bytes()], read)
+}
+
+pub(super) fn totals(c: &Connection, tenant: &TenantId) -> Result<Vec<(RunState, u64)>> {
+    let sql = "SELECT state, COUNT(*) FROM runs WHERE tenant = ?1 GROUP BY state ORDER BY state";
+    all(c, sql, params![tenant.as_str()], |r| {
+        Ok((parsed(r, 0, |t| t.parse().ok())?, r.get::<_, i64>(1)?.unsigned_abs()))
+    })
 }
 
 pub(super) fn counts(c: &Connection, workflow: WorkflowId) -> Result<Vec<(RunState, u64)>> {

@@ -21,8 +21,10 @@ CREATE TABLE connections (
     client_id     TEXT NOT NULL,
     sealed_secret BLOB NOT NULL,
     created_at    INTEGER NOT NULL,
-    UNIQUE (tenant, name)
+    -- Removed ones stay as long as versions name them, without their secret.
+    removed_at    INTEGER
 ) STRICT;
+CREATE UNIQUE INDEX connections_named ON connections (tenant, name) WHERE removed_at IS NULL;
 
 CREATE TABLE workflows (
     id             BLOB PRIMARY KEY,
@@ -31,8 +33,10 @@ CREATE TABLE workflows (
     state          TEXT NOT NULL,
     active_version INTEGER NOT NULL,
     created_at     INTEGER NOT NULL,
-    UNIQUE (tenant, name)
+    -- Deleted ones stay as long as their runs are listed.
+    deleted_at     INTEGER
 ) STRICT;
+CREATE UNIQUE INDEX workflows_named ON workflows (tenant, name) WHERE deleted_at IS NULL;
 
 CREATE TABLE workflow_versions (
     workflow   BLOB NOT NULL REFERENCES workflows (id),
@@ -90,7 +94,9 @@ CREATE TABLE data_keys (
 CREATE TABLE messages (
     id             BLOB PRIMARY KEY,
     tenant         TEXT NOT NULL,
-    webhook        BLOB NOT NULL,
+    workflow       BLOB NOT NULL,
+    -- None: sent by a person.
+    webhook        BLOB,
     message_id     TEXT,
     state          TEXT NOT NULL,
     reason         TEXT,
@@ -99,7 +105,7 @@ CREATE TABLE messages (
     received_at    INTEGER NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX messages_once ON messages (tenant, webhook, message_id) WHERE message_id IS NOT NULL;
-CREATE INDEX messages_webhook ON messages (webhook, state);
+CREATE INDEX messages_of_workflow ON messages (workflow, state);
 
 CREATE TABLE events (
     id           BLOB PRIMARY KEY,

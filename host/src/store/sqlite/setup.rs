@@ -69,7 +69,7 @@ fn read_connection(r: &Row<'_>) -> rusqlite::Result<ConnectionRecord> {
 }
 
 pub(super) fn connections(c: &Connection, tenant: &TenantId) -> Result<Vec<ConnectionRecord>> {
-    let sql = format!("{CONNECTION} WHERE tenant = ?1 ORDER BY name");
+    let sql = format!("{CONNECTION} WHERE tenant = ?1 AND removed_at IS NULL ORDER BY name");
     all(c, &sql, params![tenant.as_str()], read_connection)
 }
 
@@ -78,13 +78,44 @@ pub(super) fn connection_named(
     tenant: &TenantId,
     name: &str,
 ) -> Result<Option<ConnectionRecord>> {
-    let sql = format!("{CONNECTION} WHERE tenant = ?1 AND name = ?2");
+    let sql = format!("{CONNECTION} WHERE tenant = ?1 AND name = ?2 AND removed_at IS NULL");
     first(c, &sql, params![tenant.as_str(), name], read_connection)
 }
 
 pub(super) fn connection(c: &Connection, which: ConnectionId) -> Result<Option<ConnectionRecord>> {
-    let sql = format!("{CONNECTION} WHERE id = ?1");
+    let sql = format!("{CONNECTION} WHERE id = ?1 AND removed_at IS NULL");
     first(c, &sql, params![which.as_bytes()], read_connection)
+}
+
+/// A new secret for a connection.
+pub(super) fn set_secret(c: &Connection, which: ConnectionId, sealed: &[u8]) -> Result<()> {
+    let sql = "UPDATE connections SET sealed_secret = ?2 WHERE id = ?1 AND removed_at IS NULL";
+    match run(c, sql, params![which.as_bytes(), sealed])? {
+        0 => Err(StoreError::Missing("connection")),
+        _ => Ok(()),
+    }
+}
+
+/// Names of the workflows that use a connection: by their active version or by their webhook.
+pub(super) fn connection_users(c: &Connection, which: ConnectionId) -> Result<Vec<String>> {
+    let sql = "SELECT w.name FROM workflows w
+               JOIN workflow_versions v ON v.workflow = w.id AND v.number = w.active_version
+               WHERE w.deleted_at IS NULL AND (v.connection = ?1 OR EXISTS
+                 (SELECT 1 FROM webhooks h WHERE h.workflow = w.id AND h.connection = ?1 AND h.stage <> 'tombstone'))
+               ORDER BY w.name";
+    all(c, sql, params![which.as_bytes()], |r| r.get(0))
+}
+
+/// Removes a connection that no workflow uses, with its secret.
+pub(super) fn remove_connection(c: &Connection, which: ConnectionId, at: Time) -> Result<Vec<String>> {
+    let users = connection_users(c, which)?;
+    if users.is_empty() {
+        let sql = "UPDATE connections SET removed_at = ?2, sealed_secret = x'' WHERE id = ?1 AND removed_at IS NULL";
+        if run(c, sql, params![which.as_bytes(), at.0])? == 0 {
+            return Err(StoreError::Missing("connection"));
+        }
+    }
+    Ok(users)
 }
 
 pub(super) fn deploy(c: &Connection, x: &NewVersion) -> Result<Deployed> {
@@ -147,12 +178,12 @@ fn read_workflow(r: &Row<'_>) -> rusqlite::Result<WorkflowRecord> {
 }
 
 pub(super) fn workflow(c: &Connection, tenant: &TenantId, name: &str) -> Result<Option<WorkflowRecord>> {
-    let sql = format!("{WORKFLOW} WHERE tenant = ?1 AND name = ?2");
+    let sql = format!("{WORKFLOW} WHERE tenant = ?1 AND name = ?2 AND deleted_at IS NULL");
     first(c, &sql, params![tenant.as_str(), name], read_workflow)
 }
 
 pub(super) fn workflows(c: &Connection, tenant: &TenantId) -> Result<Vec<WorkflowRecord>> {
-    let sql = format!("{WORKFLOW} WHERE tenant = ?1 ORDER BY name");
+    let sql = format!("{WORKFLOW} WHERE tenant = ?1 AND deleted_at IS NULL ORDER BY name");
     all(c, &sql, params![tenant.as_str()], read_workflow)
 }
 
@@ -173,7 +204,8 @@ pub(super) fn version(c: &Connection, workflow: WorkflowId, number: u32) -> Resu
 
 pub(super) fn active_components(c: &Connection) -> Result<Vec<[u8; 32]>> {
     let sql = "SELECT DISTINCT v.component FROM workflows w
-               JOIN workflow_versions v ON v.workflow = w.id AND v.number = w.active_version";
+               JOIN workflow_versions v ON v.workflow = w.id AND v.number = w.active_version
+               WHERE w.deleted_at IS NULL";
     all(c, sql, [], |r| r.get(0))
 }
 
@@ -182,6 +214,33 @@ pub(super) fn set_workflow_state(c: &Connection, workflow: WorkflowId, state: Wo
     match run(c, sql, params![workflow.as_bytes(), state.as_str()])? {
         0 => Err(StoreError::Missing("workflow")),
         _ => Ok(()),
+    }
+}
+
+/// Deletes a workflow that is inactive: its runs that have not ended are discarded when `discard` is set, else
+/// counted and nothing is done. With it go the keys of its messages, so their contents are unreadable.
+pub(super) fn delete_workflow(c: &Connection, workflow: WorkflowId, discard: bool, at: Time) -> Result<u64> {
+    let id = workflow.as_bytes();
+    let sql = "SELECT COUNT(*) FROM runs WHERE workflow = ?1
+               AND state IN ('queued', 'running', 'sleeping', 'parked')";
+    let open = first(c, sql, params![id], |r| r.get::<_, i64>(0))?.unwrap_or(0).unsigned_abs();
+    if open > 0 && !discard {
+        return Ok(open);
+    }
+    // A run under way loses its lease: what it still reports is refused.
+    let sql = "UPDATE runs SET state = 'discarded', cause = NULL, next_at = NULL, lease_owner = NULL,
+                 lease_until = NULL, finished_at = ?2
+               WHERE workflow = ?1 AND state IN ('queued', 'running', 'sleeping', 'parked')";
+    run(c, sql, params![id, at.0])?;
+    run(
+        c,
+        "DELETE FROM data_keys WHERE message IN (SELECT id FROM messages WHERE workflow = ?1)",
+        params![id],
+    )?;
+    let sql = "UPDATE workflows SET deleted_at = ?2, state = 'inactive' WHERE id = ?1 AND deleted_at IS NULL";
+    match run(c, sql, params![id, at.0])? {
+        0 => Err(StoreError::Missing("workflow")),
+        _ => Ok(0),
     }
 }
 

@@ -1,0 +1,79 @@
+//! `caspian backup` and `caspian restore`
+
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use futures_util::StreamExt as _;
+use tokio::io::AsyncWriteExt as _;
+
+use super::api::Api;
+use super::error::CliError;
+use super::output::line;
+use crate::config::DataDir;
+use crate::control;
+
+#[derive(Debug, Args)]
+pub(super) struct RestoreArgs {
+    /// The backup
+    file: PathBuf,
+    /// Data folder to make
+    #[arg(long, default_value = super::DATA, value_name = "DIR")]
+    data: PathBuf,
+    /// Let unfinished runs go on: only when the original host did nothing after the backup. Without it they are
+    /// parked, since the original may have done what they would do again
+    #[arg(long)]
+    resume: bool,
+}
+
+/// The file gets its name when it is whole.
+pub(super) async fn backup(api: &Api, file: &Path) -> Result<(), CliError> {
+    if file.exists() {
+        return Err(CliError::failed(format!("{} exists already; choose another name", file.display())));
+    }
+    let part = file.with_extension("part");
+    let failed = |e: std::io::Error| {
+        CliError::failed(format!("{} can't be written ({e}); check path and free space", part.display()))
+    };
+    let broken = || CliError::unreachable("the host broke off the backup; try again");
+    let response = api.stream("backup", &[]).await?;
+    let length = response.content_length();
+    let out = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part);
+    let mut out = tokio::fs::File::from_std(out.map_err(failed)?);
+    let mut written = 0_u64;
+    let mut bytes = response.bytes_stream();
+    while let Some(chunk) = bytes.next().await {
+        let chunk = chunk.map_err(|_| broken())?;
+        written = written.saturating_add(chunk.len() as u64);
+        out.write_all(&chunk).await.map_err(failed)?;
+    }
+    if length.is_some_and(|length| length != written) {
+        return Err(broken());
+    }
+    out.sync_all().await.map_err(failed)?;
+    tokio::fs::rename(&part, file).await.map_err(failed)?;
+    line(&format!("backup written to {} ({written} bytes)", file.display()));
+    line("the master key is not in it: keep a copy of master.key in another place");
+    Ok(())
+}
+
+pub(super) async fn restore(args: RestoreArgs) -> Result<(), CliError> {
+    let data = DataDir::new(&args.data);
+    let parked = control::restore(&args.file, &data, args.resume).await.map_err(CliError::failed)?;
+    line(&format!("restored into {}", args.data.display()));
+    if parked > 0 {
+        line(&format!(
+            "{parked} unfinished runs are parked (restored): the original host may have gone on with them"
+        ));
+    }
+    if data.master_key().exists() {
+        line(&format!("next: caspian serve --data {}", args.data.display()));
+    } else {
+        line(&format!(
+            "next: put the master key of the original host at {} (mode 0600), or into CASPIAN_MASTER_KEY; without \
+             it the data can't be read",
+            data.master_key().display()
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,78 @@
+//! How a host is doing, at a glance.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::model::{RunState, TenantId, WorkflowState};
+use crate::store::WebhookStage;
+
+use super::{Control, Result};
+
+/// State of the host as a tenant sees it.
+#[derive(Debug, Serialize)]
+pub struct StatusView {
+    /// Version of the host.
+    pub version: &'static str,
+    /// Components are loaded.
+    pub ready: bool,
+    /// Where Caspio reaches it.
+    pub public_url: Option<String>,
+    /// Runs by state.
+    pub runs: BTreeMap<String, u64>,
+    /// Workflows by state.
+    pub workflows: BTreeMap<String, u64>,
+    /// What needs a person, one sentence each with what to do.
+    pub attention: Vec<String>,
+}
+
+impl Control {
+    /// Health, queue, and what needs a person.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn status(&self, tenant: &TenantId, ready: bool) -> Result<StatusView> {
+        let totals = self.store.run_totals(tenant).await?;
+        let mut workflows: BTreeMap<String, u64> = BTreeMap::new();
+        let mut attention = Vec::new();
+        let count = |state: RunState| totals.iter().find(|(s, _)| *s == state).map_or(0, |(_, n)| *n);
+        for (state, what) in [
+            (RunState::Parked, "runs are parked: a person must look whether Caspio did what they sent"),
+            (RunState::Dead, "runs are dead"),
+        ] {
+            let n = count(state);
+            if n > 0 {
+                attention.push(format!("{n} {what}; see: caspian run list --state {state}"));
+            }
+        }
+        for workflow in self.store.workflows(tenant).await? {
+            *workflows.entry(workflow.state.to_string()).or_default() += 1;
+            let Some(webhook) = self.store.webhook_of(workflow.id).await? else { continue };
+            if webhook.stage != WebhookStage::Ready {
+                attention.push(format!(
+                    "the webhook of '{}' is {}, not ready; see the host's log, or: caspian workflow activate {0}",
+                    workflow.name,
+                    webhook.stage.as_str()
+                ));
+            }
+            if webhook.rejected.count > 0 {
+                attention.push(format!(
+                    "{} messages to '{}' were refused; see: caspian workflow show {1}",
+                    webhook.rejected.count, workflow.name
+                ));
+            }
+            if workflow.state == WorkflowState::Paused {
+                attention
+                    .push(format!("'{}' is paused; go on with: caspian workflow resume {0}", workflow.name));
+            }
+        }
+        Ok(StatusView {
+            version: env!("CARGO_PKG_VERSION"),
+            ready,
+            public_url: self.public_url.clone(),
+            runs: totals.into_iter().map(|(state, n)| (state.to_string(), n)).collect(),
+            workflows,
+            attention,
+        })
+    }
+}

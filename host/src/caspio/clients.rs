@@ -64,7 +64,13 @@ pub struct Caspio {
     pub(super) shared: Arc<Shared>,
     pub(super) bucket: Arc<Bucket>,
     pub(super) token: TokenCache,
+    /// Until when the connection is left alone because Caspio refused its credentials.
+    refused_until: Mutex<Option<Instant>>,
 }
+
+/// How long a connection with refused credentials is left alone: one question a minute shows soon enough that a
+/// person has mended it.
+const REFUSED_PAUSE: Duration = Duration::from_secs(60);
 
 impl CaspioClients {
     /// Clients with these settings, none yet.
@@ -104,6 +110,7 @@ impl CaspioClients {
             shared: self.shared.clone(),
             bucket,
             token: TokenCache::default(),
+            refused_until: Mutex::default(),
         });
         clients.insert(id, client.clone());
         client
@@ -120,7 +127,8 @@ impl CaspioClients {
         self.clients.write().unwrap_or_else(PoisonError::into_inner).remove(&connection);
     }
 
-    /// Connections whose host takes no more calls now: Caspio said so, or the queue before its rate limit is long.
+    /// Connections that take no calls now: Caspio said so, the queue before the rate limit is long, or the
+    /// credentials were refused a moment ago.
     #[must_use]
     pub fn without_budget(&self) -> Vec<ConnectionId> {
         self.waits().map(|(id, _)| id).collect()
@@ -136,7 +144,7 @@ impl CaspioClients {
         let now = Instant::now();
         let clients = self.clients.read().unwrap_or_else(PoisonError::into_inner);
         let waits: Vec<_> =
-            clients.iter().filter_map(|(id, c)| Some((*id, c.bucket.without_budget(now)?))).collect();
+            clients.iter().filter_map(|(id, c)| Some((*id, c.without_budget(now)?))).collect();
         waits.into_iter()
     }
 
@@ -173,6 +181,18 @@ impl Caspio {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.credentials.name
+    }
+
+    /// Remembers how Caspio took the credentials.
+    pub(super) fn note_credentials(&self, refused: bool) {
+        let mut until = self.refused_until.lock().unwrap_or_else(PoisonError::into_inner);
+        *until = refused.then(|| Instant::now() + REFUSED_PAUSE);
+    }
+
+    fn without_budget(&self, now: Instant) -> Option<Duration> {
+        let refused = *self.refused_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let refused = refused.and_then(|until| until.checked_duration_since(now)).filter(|left| !left.is_zero());
+        refused.max(self.bucket.without_budget(now))
     }
 }
 

@@ -1,7 +1,9 @@
 //! On whose behalf a call is made.
 
+use std::any::Any;
+use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use crate::model::{RunId, WorkflowId};
 
@@ -13,19 +15,62 @@ pub struct CallContext {
     pub(crate) workflow: Option<WorkflowId>,
     pub(crate) run: Option<RunId>,
     pub(crate) sent: Arc<AtomicU32>,
+    /// A turn at the rate limit that was taken before the call.
+    turn: Arc<AtomicBool>,
+    waiting: Option<OnWait>,
+}
+
+/// Makes a guard that is held while a call waits for something else than Caspio's answer.
+#[derive(Clone)]
+struct OnWait(Arc<dyn Fn() -> Box<dyn Any + Send> + Send + Sync>);
+
+impl fmt::Debug for OnWait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OnWait")
+    }
 }
 
 impl CallContext {
     /// Calls of a run.
     #[must_use]
     pub fn of_run(workflow: WorkflowId, run: RunId) -> Self {
-        Self { action: "run", workflow: Some(workflow), run: Some(run), sent: Arc::default() }
+        Self { run: Some(run), ..Self::of_host(Some(workflow), "run") }
     }
 
     /// Calls of the host itself, for a workflow or for none.
     #[must_use]
     pub fn of_host(workflow: Option<WorkflowId>, action: &'static str) -> Self {
-        Self { action, workflow, run: None, sent: Arc::default() }
+        Self { action, workflow, run: None, sent: Arc::default(), turn: Arc::default(), waiting: None }
+    }
+
+    /// The same for another action.
+    #[must_use]
+    pub fn for_action(&self, action: &'static str) -> Self {
+        Self { action, ..self.clone() }
+    }
+
+    /// Lets `guard` be held while a call waits for the rate limit, for a token, or to be repeated.
+    #[must_use]
+    pub fn holding_while_waiting<G: Send + 'static>(
+        mut self,
+        guard: impl Fn() -> G + Send + Sync + 'static,
+    ) -> Self {
+        self.waiting = Some(OnWait(Arc::new(move || Box::new(guard()))));
+        self
+    }
+
+    /// To be held while waiting.
+    pub(super) fn wait_guard(&self) -> Option<Box<dyn Any + Send>> {
+        self.waiting.as_ref().map(|on_wait| on_wait.0())
+    }
+
+    /// The next call needs not wait for the rate limit.
+    pub(super) fn give_turn(&self) {
+        self.turn.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn take_turn(&self) -> bool {
+        self.turn.swap(false, Ordering::Relaxed)
     }
 
     /// Calls sent so far through this context and its clones, token calls included.

@@ -320,8 +320,11 @@ impl InList {
         let mut parts = Vec::new();
         let mut rest = self.literals.as_slice();
         let mut or_null = self.or_null;
+        // A value takes two characters at least, so that no part holds more: trying with all of a long
+        // list each time would take its square.
+        let most = super::paths::MAX_URI / 2;
         while !rest.is_empty() || or_null || parts.is_empty() {
-            let mut take = rest.len();
+            let mut take = rest.len().min(most);
             let text = loop {
                 let (head, _) = rest.split_at_checked(take)?;
                 let text = self.part(head, or_null);

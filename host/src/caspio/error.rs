@@ -97,6 +97,12 @@ impl CaspioError {
         ErrorKind::Misuse(what.into()).into()
     }
 
+    /// A read was not answered in the time that there was.
+    #[must_use]
+    pub fn slow() -> Self {
+        ErrorKind::Lost.into()
+    }
+
     /// A value is refused; `field` is "" when it is not about one field.
     #[must_use]
     pub fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
@@ -153,7 +159,8 @@ impl CaspioError {
         self.partly_done || (self.effect && unanswered)
     }
 
-    /// What is worth waiting for: [`Cause::Throttled`] or [`Cause::Unavailable`]; none for errors that will come again.
+    /// What is worth waiting for: [`Cause::Throttled`], [`Cause::Unavailable`], or [`Cause::Connection`]; none for
+    /// errors that will come again.
     #[must_use]
     pub fn transient_cause(&self) -> Option<Cause> {
         match self.kind {
@@ -161,6 +168,8 @@ impl CaspioError {
             ErrorKind::Unreachable | ErrorKind::Lost | ErrorKind::Server(_) | ErrorKind::Unreadable => {
                 Some(Cause::Unavailable)
             }
+            // A person must mend it in Caspio or here; the run can't, and is not to blame.
+            ErrorKind::Credentials(_) | ErrorKind::IpForbidden(_) => Some(Cause::Connection),
             _ => None,
         }
     }

@@ -6,6 +6,8 @@ use super::criteria::{InList, column_name, name_text, where_text};
 use super::paths::{self, Path};
 use super::{BaseUrl, CaspioError};
 
+/// Requests that one list of values may become: each is an integration call, and they are one step of a run.
+const MOST_PARTS: usize = 20;
 /// Caspio's largest page.
 pub(super) const PAGE: u32 = 1000;
 /// Caspio's smallest.
@@ -66,7 +68,14 @@ impl Read {
             }
             _ => None,
         };
-        parts.map(|parts| parts.into_iter().map(Some).collect()).ok_or(too_long)
+        match parts {
+            Some(parts) if parts.len() > MOST_PARTS => Err(CaspioError::too_large(format!(
+                "the list of values needs {} requests, more than {MOST_PARTS}; ask in several calls",
+                parts.len()
+            ))),
+            Some(parts) => Ok(parts.into_iter().map(Some).collect()),
+            None => Err(too_long),
+        }
     }
 
     /// The URL of one page, from 1.

@@ -36,6 +36,22 @@ pub struct Updated {
 }
 
 impl Caspio {
+    /// Whether a row may be sent as a new record, without sending it.
+    ///
+    /// # Errors
+    /// Unknown field, value that does not fit its field.
+    pub fn check_new(&self, schema: &TableSchema, row: &Row) -> Result<(), CaspioError> {
+        row_to_json(schema, row, Purpose::Create).map(drop)
+    }
+
+    /// Whether a row may be sent as changes, without sending it.
+    ///
+    /// # Errors
+    /// Unknown field, value that does not fit its field.
+    pub fn check_changes(&self, schema: &TableSchema, row: &Row) -> Result<(), CaspioError> {
+        row_to_json(schema, row, Purpose::Update).map(drop)
+    }
+
     /// Records that match, at most the query's limit.
     ///
     /// # Errors

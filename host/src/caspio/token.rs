@@ -90,7 +90,9 @@ impl Caspio {
             return Ok(token);
         }
         let came = Instant::now();
+        let waiting = context.wait_guard();
         let mut turn = self.token.turn.lock().await;
+        drop(waiting);
         if let Some(token) = self.token.usable() {
             return Ok(token);
         }
@@ -123,6 +125,7 @@ impl Caspio {
             if !error.is_hiccup() || repeated >= self.shared.settings.read_retries {
                 return Err(error);
             }
+            let _waiting = context.wait_guard();
             tokio::time::sleep(self.shared.settings.retry_pause(repeated)).await;
             repeated += 1;
         }

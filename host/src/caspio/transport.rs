@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder, Response, Url};
 
+use crate::model::Cause;
+
 use super::classify::{ErrorBody, Subject, classify};
 use super::error::ErrorKind;
 use super::token::Token;
@@ -76,6 +78,20 @@ impl Caspio {
 
     /// Sends a call with a token until it is answered by success, or fails for good.
     pub(super) async fn send(&self, context: &CallContext, call: &Call<'_>) -> Result<Reply, CaspioError> {
+        let result = self.send_with_token(context, call).await;
+        self.note(&result);
+        result
+    }
+
+    fn note<T>(&self, result: &Result<T, CaspioError>) {
+        match result {
+            Ok(_) => self.note_credentials(false),
+            Err(error) if error.transient_cause() == Some(Cause::Connection) => self.note_credentials(true),
+            Err(_) => {}
+        }
+    }
+
+    async fn send_with_token(&self, context: &CallContext, call: &Call<'_>) -> Result<Reply, CaspioError> {
         let effect = call.is_effect();
         let mut repeated = 0;
         let mut granted_again = false;
@@ -98,9 +114,25 @@ impl Caspio {
             if !again || repeated >= self.shared.settings.read_retries {
                 return Err(error.of_effect(effect));
             }
+            let _waiting = context.wait_guard();
             tokio::time::sleep(self.shared.settings.retry_pause(repeated).max(wait)).await;
             repeated += 1;
         }
+    }
+
+    /// Does beforehand what can delay a call: token and turn at the rate limit. The next call through this
+    /// context goes out at once.
+    ///
+    /// # Errors
+    /// As of a call that was not sent.
+    pub async fn reserve(&self, context: &CallContext) -> Result<(), CaspioError> {
+        let token = self.token(context).await;
+        self.note(&token);
+        token?;
+        let _waiting = context.wait_guard();
+        self.bucket.acquire(self.patience()).await.map_err(CaspioError::throttled)?;
+        context.give_turn();
+        Ok(())
     }
 
     /// A call whose answer must be read.
@@ -147,7 +179,10 @@ impl Caspio {
             .build()
             .map_err(|_| CaspioError::misuse("a request can't be built"))?;
         let method = request.method().clone();
-        self.bucket.acquire(patience).await.map_err(CaspioError::throttled)?;
+        if !context.take_turn() {
+            let _waiting = context.wait_guard();
+            self.bucket.acquire(patience).await.map_err(CaspioError::throttled)?;
+        }
 
         let counted = self.shared.counts.count(&self.credentials.tenant, self.connection(), context, action);
         let sent = Instant::now();

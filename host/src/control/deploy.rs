@@ -49,8 +49,12 @@ impl Control {
     ///
     /// # Errors
     /// When the digest is none.
-    pub fn has_component(&self, digest: &str) -> Result<bool> {
-        Ok(self.component_file(parse_digest(digest)?).exists())
+    pub async fn has_component(&self, digest: &str) -> Result<bool> {
+        let digest = parse_digest(digest)?;
+        let file = self.component_file(digest);
+        // A damaged one counts as missing, so that it is sent again.
+        let whole = move || std::fs::read(file).is_ok_and(|bytes| ComponentDigest::of(&bytes) == digest);
+        Ok(tokio::task::spawn_blocking(whole).await.unwrap_or(false))
     }
 
     /// Keeps an uploaded component under its digest.

@@ -131,6 +131,11 @@ impl Executor {
         .await;
     }
 
+    /// Parks a run whose attempt can't say any more what became of it.
+    pub async fn park(&self, run: RunId, cause: Cause) {
+        self.commit(run, unsaid(RunState::Parked, cause, None)).await;
+    }
+
     fn announce(&self, run: &ClaimedRun, state: RunState, cause: Option<Cause>) {
         self.parts.feed.announce(Change {
             tenant: run.tenant.clone(),
@@ -163,10 +168,21 @@ impl Executor {
         };
         let mut pending = JournalWrite::default();
         if let Some(mut journal) = journal {
-            if verdict.state == RunState::Succeeded
-                && let Some(divergence) = journal.uncalled()?
-            {
-                verdict = Verdict::diverged(&divergence);
+            match verdict.state {
+                RunState::Succeeded => {
+                    if let Some(divergence) = journal.uncalled()? {
+                        verdict = Verdict::diverged(&divergence);
+                    }
+                }
+                // An effect whose end is not known must not be buried with its run.
+                RunState::Dead => {
+                    if let Some((number, action)) = journal.open_intent() {
+                        let why = verdict.failure.take().unwrap_or_default();
+                        verdict = Verdict::undecided(number, action, false);
+                        verdict.failure = verdict.failure.map(|text| format!("{text} (the run itself failed: {why})"));
+                    }
+                }
+                _ => {}
             }
             pending = journal.take_pending();
         }
@@ -214,7 +230,7 @@ impl Executor {
         let journal = match opened.await.map_err(NotBegun::Internal)? {
             Opened::Ready(journal) => journal,
             Opened::Undecided { number, action } => {
-                return Err(NotBegun::Verdict(Box::new(Verdict::undecided(number, &action))));
+                return Err(NotBegun::Verdict(Box::new(Verdict::undecided(number, &action, false))));
             }
         };
         let limits = manifest.limits.to_limits();
@@ -223,9 +239,12 @@ impl Executor {
             caspio,
             schemas: parts.schemas.clone(),
             grants: Arc::new(manifest.grants.clone()),
-            context: CallContext::of_run(run.workflow, run.id),
+            context: CallContext::of_run(run.workflow, run.id).holding_while_waiting({
+                let wall = wall.clone();
+                move || wall.pause()
+            }),
         });
-        let waits = Waits { before: run.waiting, settings: parts.retry };
+        let waits = Waits { before: run.waiting, settings: parts.retry, progressed: false };
         let steps = RunSteps::new(journal, performer, waits, wall.clone());
         let input = AttemptInput {
             event_id: run.event,
@@ -252,7 +271,7 @@ impl Executor {
     }
 
     async fn connect(&self, run: &ClaimedRun) -> Result<Arc<Caspio>, NotBegun> {
-        self.parts.connector.connect(run.version.connection).await.map_err(|error| match error {
+        self.parts.connector.connect(run.connection).await.map_err(|error| match error {
             ConnectError::Key(error) => error.into(),
             gone => NotBegun::Verdict(Box::new(Verdict::dead(Cause::Connection, gone.to_string()))),
         })
@@ -294,7 +313,12 @@ fn handed_back(error: &JournalError) -> Option<Finish> {
         }
         _ => (RunState::Parked, Cause::Damaged, None),
     };
-    Some(Finish {
+    Some(unsaid(state, cause, next_at))
+}
+
+/// An end without anything to say.
+fn unsaid(state: RunState, cause: Cause, next_at: Option<Time>) -> Finish {
+    Finish {
         state,
         cause: Some(cause),
         next_at,
@@ -305,7 +329,7 @@ fn handed_back(error: &JournalError) -> Option<Finish> {
         output: None,
         journal: JournalWrite::default(),
         at: Time::now(),
-    })
+    }
 }
 
 /// Seals a verdict.

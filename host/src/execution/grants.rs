@@ -6,16 +6,28 @@ use crate::model::{Action, ActionError};
 /// `Denied`, with what to add to the manifest, unless every operation that the call needs is granted.
 pub(super) fn check(grants: &Grants, action: &Action) -> Result<(), ActionError> {
     let Some(table) = action.table() else { return Ok(()) };
+    if matches!(action, Action::ListFields { .. }) {
+        return if may_see(grants, table) { Ok(()) } else { Err(denied(action, "any operation")) };
+    }
     let missing: Vec<&str> =
         needed(action).iter().filter(|op| !grants.allows(table, **op)).map(|op| op.as_str()).collect();
     if missing.is_empty() {
         return Ok(());
     }
-    Err(ActionError::Denied(format!(
-        "{} needs {} on this table; add it under [grants] tables of the manifest and deploy again",
-        action.name(),
-        missing.join(", ")
-    )))
+    Err(denied(action, &missing.join(", ")))
+}
+
+fn denied(action: &Action, missing: &str) -> ActionError {
+    ActionError::Denied(format!(
+        "{} needs {missing} on this table; add it under [grants] tables of the manifest and deploy again",
+        action.name()
+    ))
+}
+
+/// The granted table that is meant, as the manifest writes it: what may be kept in clear.
+pub(super) fn table_of(grants: &Grants, action: &Action) -> Option<String> {
+    let table = action.table()?;
+    grants.tables().find(|name| name.eq_ignore_ascii_case(table)).map(str::to_owned)
 }
 
 /// Criteria read what they compare, so they need `read`, except a plain `PK_ID`.
@@ -36,9 +48,18 @@ fn needed(action: &Action) -> Vec<Op> {
         }
         Action::UpsertRecord { .. } => vec![Op::Read, Op::Create, Op::Update],
         Action::DeleteRecords { criteria, .. } => reading(criteria, Op::Delete),
-        // What a table looks like may be known to whoever may do anything with it.
+        // What a table looks like may be known to whoever may do anything with it: see `check`.
         Action::ListFields { .. } | Action::ListTables => Vec::new(),
     }
+}
+
+/// Largest call of a guest as it is kept, in bytes: Caspio's own largest text is 64,000 characters.
+const MAX_CALL: usize = 1 << 20;
+
+/// A call that is too large to be kept never becomes a step.
+pub(super) fn too_large(action: &Action) -> Option<ActionError> {
+    (action.weight() > MAX_CALL)
+        .then(|| ActionError::TooLarge("the call is larger than 1 MiB; send less in one call".to_owned()))
 }
 
 /// `tables.fields` and `tables.list` show only tables on which something is granted.

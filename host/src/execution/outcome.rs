@@ -12,6 +12,9 @@ use crate::store::Counted;
 use super::retry::backoff;
 use super::steps::End;
 
+/// Longest pause that a guest may ask for: a day. What is to happen later is for a timer.
+const LONGEST_DELAY: Duration = Duration::from_secs(24 * 3600);
+
 /// The new state of a run, texts in clear.
 #[derive(Debug)]
 pub(super) struct Verdict {
@@ -41,12 +44,17 @@ impl Verdict {
         Self { failure: Some(why), ..Self::new(RunState::Parked, Some(cause), Counted::Attempt) }
     }
 
-    pub(super) fn undecided(step: u32, action: &str) -> Self {
+    pub(super) fn undecided(step: u32, action: &str, repeatable: bool) -> Self {
+        let why = if repeatable {
+            "it was tried again and refused"
+        } else {
+            "it is not repeated, because that could create the record twice"
+        };
         Self::parked(
             Cause::Undecided,
             format!(
-                "step {step} ({action}) was sent, but whether Caspio did it is not known; look at the \
-                 table in Caspio. It is not repeated, because that could create the record twice"
+                "step {step} ({action}) was sent, but whether Caspio did it is not known, and {why}; look at the \
+                 table in Caspio"
             ),
         )
     }
@@ -109,7 +117,7 @@ impl Tries<'_> {
         Ok(match outcome {
             AttemptOutcome::Succeeded(text) => Verdict::succeeded(text),
             AttemptOutcome::Retry { message, delay_seconds } => {
-                let at_least = Duration::from_secs(delay_seconds.unwrap_or(0).into());
+                let at_least = Duration::from_secs(delay_seconds.unwrap_or(0).into()).min(LONGEST_DELAY);
                 self.again(Cause::GuestRetry, Cause::Retries, message, at_least)
             }
             AttemptOutcome::Fatal(why) => Verdict::dead(Cause::Fatal, why),
@@ -122,6 +130,7 @@ impl Tries<'_> {
                 let why = if sensitive.is_empty() { text } else { format!("{text}: {sensitive}") };
                 self.again(Cause::Trap, Cause::Trap, why, Duration::ZERO)
             }
+            AttemptOutcome::Busy => Verdict::later(Cause::Busy, Duration::from_secs(1), None),
             AttemptOutcome::Stopped => Verdict::handed_back(),
             AttemptOutcome::Ended(end) => return self.ended(end),
         })
@@ -130,7 +139,11 @@ impl Tries<'_> {
     pub(super) fn ended(&self, end: End) -> Result<Verdict, JournalError> {
         match end {
             End::Wait { step, tries, delay, cause } => Ok(Verdict::later(cause, delay, Some((step, tries)))),
-            End::Undecided { step, action } => Ok(Verdict::undecided(step, action)),
+            End::Undecided { step, action, repeatable } => Ok(Verdict::undecided(step, action, repeatable)),
+            End::JournalFull => Ok(Verdict::dead(
+                Cause::LimitJournal,
+                "calls and answers of the run are more than 64 MiB; read and write less, or in several runs".to_owned(),
+            )),
             End::Diverged(divergence) => Ok(Verdict::diverged(&divergence)),
             End::Journal(error) => Err(error),
         }

@@ -32,7 +32,7 @@ pub(super) struct Performer {
 
 impl Performer {
     fn context(&self, action: &Action) -> CallContext {
-        CallContext { action: action.name(), ..self.context.clone() }
+        self.context.for_action(action.name())
     }
 
     /// Calls spent so far by this run.
@@ -54,6 +54,26 @@ impl Performer {
         result
     }
 
+    /// Does everything that can fail or take time before an effect is sent, so that nothing is left between its
+    /// intent and the request.
+    pub(super) async fn prepare(&self, action: &Action) -> Result<(), CaspioError> {
+        let context = self.context(action);
+        let Some(table) = action.table() else {
+            return Err(CaspioError::misuse("an effect without a table"));
+        };
+        let schema = self.schema(&context, table).await?;
+        let checked = match action {
+            // An upsert's row must do for both: what it will be is decided by its plan, which checks again.
+            Action::CreateRecord { row, .. } => self.caspio.check_new(&schema, row),
+            Action::UpdateRecords { changes: row, .. } | Action::UpsertRecord { row, .. } => {
+                self.caspio.check_changes(&schema, row)
+            }
+            _ => Ok(()),
+        };
+        self.learn(table, checked)?;
+        self.caspio.reserve(&context).await
+    }
+
     /// An action without effect.
     pub(super) async fn read(&self, action: &Action) -> Result<Answer, CaspioError> {
         let context = self.context(action);
@@ -61,9 +81,15 @@ impl Performer {
             Action::ListRecords { table, query } => {
                 let schema = self.schema(&context, table).await?;
                 let mut query = query.clone();
-                query.limit = Some(query.limit.unwrap_or(MAX_RECORDS).min(MAX_RECORDS));
+                let wanted = query.limit.unwrap_or(u32::MAX);
+                query.limit = Some(wanted.min(MAX_RECORDS + 1));
                 let rows = self.caspio.list(&context, &schema, &query).await;
-                self.learn(table, rows).map(Answer::Rows)
+                let rows = self.learn(table, rows)?;
+                // Never a part without a word: the guest would take it for the whole.
+                if rows.len() > MAX_RECORDS as usize {
+                    return Err(too_many());
+                }
+                Ok(Answer::Rows(rows))
             }
             Action::GetRecord { table, pk_id } => {
                 let schema = self.schema(&context, table).await?;
@@ -91,6 +117,11 @@ impl Performer {
         let context = self.context(action);
         match action {
             Action::CreateRecord { .. } => Ok(Planned::Do(Plan::Create)),
+            Action::UpdateRecords { criteria, .. } | Action::UpsertRecord { criteria, .. }
+                if !criteria.restricts() =>
+            {
+                Err(unrestricted())
+            }
             Action::UpsertRecord { table, criteria, .. } => {
                 let found = self.pin(&context, table, criteria, 1).await?;
                 Ok(Planned::Do(match found.first() {
@@ -107,11 +138,8 @@ impl Performer {
                 })
             }
             Action::DeleteRecords { table, criteria } => {
-                if criteria.fields().is_empty() {
-                    return Err(CaspioError::invalid(
-                        "",
-                        "delete needs criteria with at least one comparison; to delete all records compare PK_ID",
-                    ));
+                if !criteria.restricts() {
+                    return Err(unrestricted());
                 }
                 let pk_ids = self.pin_all(&context, table, criteria).await?;
                 Ok(if pk_ids.is_empty() {
@@ -147,9 +175,7 @@ impl Performer {
         }
         let ids = self.pin(context, table, criteria, MAX_RECORDS + 1).await?;
         if ids.len() > MAX_RECORDS as usize {
-            return Err(CaspioError::too_large(
-                "more than 10,000 records match; narrow the criteria, or work in several runs",
-            ));
+            return Err(too_many());
         }
         Ok(ids)
     }
@@ -197,4 +223,12 @@ impl Performer {
         };
         self.learn(table, answer)
     }
+}
+
+fn too_many() -> CaspioError {
+    CaspioError::too_large("more than 10,000 records match; narrow the criteria, or work in several runs")
+}
+
+fn unrestricted() -> CaspioError {
+    CaspioError::invalid("", "the criteria match every record; compare a field (to mean all records compare PK_ID)")
 }

@@ -24,10 +24,12 @@ use super::retry::{RetrySettings, backoff};
 pub(super) enum End {
     /// Caspio can't take the call now; the run goes on later.
     Wait { step: u32, tries: u32, delay: Duration, cause: Cause },
-    /// An effect may or may not have happened, and can't be repeated.
-    Undecided { step: u32, action: &'static str },
+    /// An effect may or may not have happened, and can't be repeated (or can't any more).
+    Undecided { step: u32, action: &'static str, repeatable: bool },
     /// The guest called something else than before.
     Diverged(Box<Divergence>),
+    /// Calls and answers of the attempt are more than may be kept.
+    JournalFull,
     /// The journal can't be read or written.
     Journal(JournalError),
 }
@@ -55,14 +57,18 @@ pub(super) struct RunSteps {
 pub(super) struct Waits {
     pub(super) before: Option<(u32, u32)>,
     pub(super) settings: RetrySettings,
+    /// An effect was done in this attempt: the run is getting on.
+    pub(super) progressed: bool,
 }
 
 impl Waits {
     /// The wait that this error calls for, unless the step's waits are used up.
     fn wait(&self, step: u32, error: &CaspioError) -> Option<End> {
         let cause = error.transient_cause()?;
-        let so_far = self.before.filter(|(at, _)| *at == step).map_or(0, |(_, tries)| tries);
-        if so_far >= self.settings.step_waits {
+        // Two steps that fail in turns are one wait; only an effect done is progress.
+        let so_far = self.before.filter(|(at, _)| *at >= step || !self.progressed).map_or(0, |(_, tries)| tries);
+        // Refused credentials wait for a person, however long.
+        if so_far >= self.settings.step_waits && cause != Cause::Connection {
             return None;
         }
         let own = backoff(self.settings.step_initial_seconds, self.settings.step_max_seconds, so_far);
@@ -95,7 +101,12 @@ impl RunSteps {
 
     async fn read(&mut self, slot: Slot, action: &Action) -> Ended {
         let before = self.performer.calls();
-        let result = match self.performer.read(action).await {
+        // A read that outlasts the attempt's time is Caspio's slowness, not the guest's.
+        let read = tokio::select! {
+            read = self.performer.read(action) => read,
+            () = self.wall.used_up() => Err(CaspioError::slow()),
+        };
+        let result = match read {
             Ok(answer) => Ok(answer),
             Err(error) => match self.waits.wait(slot.number(), &error) {
                 Some(wait) => return Err(wait),
@@ -115,8 +126,9 @@ impl RunSteps {
         let task = self.in_flight.insert(tokio::spawn(task.run(slot, action, plan)));
         let joined = task.await;
         self.in_flight = None;
-        let (journal, ended) = joined.map_err(|_| closed())?;
+        let (journal, ended) = joined.map_err(|_| End::Journal(JournalError::Broken))?;
         self.journal = Some(journal);
+        self.waits.progressed |= matches!(ended, Ok(Ok(_)));
         ended
     }
 }
@@ -125,9 +137,17 @@ impl Steps for RunSteps {
     type End = End;
 
     async fn step(&mut self, action: Action) -> Ended {
+        if let Some(too_large) = grants::too_large(&action) {
+            return Ok(Err(too_large));
+        }
         let denied = grants::check(&self.performer.grants, &action);
+        let shown = grants::table_of(&self.performer.grants, &action);
         let journal = self.journal.as_mut().ok_or_else(closed)?;
-        let (slot, plan) = match journal.next(&action)? {
+        if journal.is_full() {
+            return Err(End::JournalFull);
+        }
+        journal.flush().await?;
+        let (slot, plan) = match journal.next(&action, shown)? {
             Next::Answered(result) => return Ok(result),
             Next::Diverged(divergence) => return Err(End::Diverged(divergence)),
             Next::Perform(slot) => (slot, None),
@@ -172,17 +192,15 @@ impl EffectTask {
         let plan = match plan {
             Some(plan) => plan,
             None => match self.performer.plan(action).await {
-                Ok(Planned::Do(plan)) => {
-                    self.journal.intend(&mut slot, &plan).await?;
-                    plan
-                }
+                Ok(Planned::Do(plan)) => match self.performer.prepare(action).await {
+                    Ok(()) => {
+                        self.journal.intend(&mut slot, &plan).await?;
+                        plan
+                    }
+                    Err(error) => return self.not_sent(slot, &error, before),
+                },
                 Ok(Planned::Nothing(answer)) => return self.without_effect(slot, Ok(answer), before),
-                Err(error) => {
-                    return match self.waits.wait(slot.number(), &error) {
-                        Some(wait) => Err(wait),
-                        None => self.without_effect(slot, Err(error.to_action_error()), before),
-                    };
-                }
+                Err(error) => return self.not_sent(slot, &error, before),
             },
         };
         faults::pass("effect.before-send");
@@ -193,7 +211,8 @@ impl EffectTask {
             // Nothing is known of what happened, now or at the try before.
             Err(error) if error.is_undecided() || repeated => {
                 let wait = self.waits.wait(slot.number(), &error).filter(|_| plan.is_repeatable());
-                let undecided = End::Undecided { step: slot.number(), action: action.name() };
+                let repeatable = plan.is_repeatable();
+                let undecided = End::Undecided { step: slot.number(), action: action.name(), repeatable };
                 return Err(wait.unwrap_or(undecided));
             }
             Err(error) => {
@@ -207,6 +226,14 @@ impl EffectTask {
         let calls = self.performer.calls().saturating_sub(before);
         self.journal.effect_done(slot, &result, calls).await?;
         Ok(result)
+    }
+
+    /// An error before anything was sent.
+    fn not_sent(&mut self, slot: Slot, error: &CaspioError, before: u32) -> Ended {
+        match self.waits.wait(slot.number(), error) {
+            Some(wait) => Err(wait),
+            None => self.without_effect(slot, Err(error.to_action_error()), before),
+        }
     }
 
     fn without_effect(&mut self, slot: Slot, result: Answered, before: u32) -> Ended {

@@ -75,7 +75,7 @@ pub async fn persist(
             new.message_id = message_id(object);
             new.sealed_payload = seal_payload(&serde_json::to_vec(object).unwrap_or_default())?;
             match cut(&hook, object) {
-                Cut::Unparsable => new.reason = Some("not-a-message"),
+                Cut::Unparsable(reason) => new.reason = Some(reason),
                 Cut::Nothing(reason) => {
                     new.state = MessageState::Skipped;
                     new.reason = Some(reason);

@@ -15,6 +15,12 @@ use super::{Plan, entry};
 /// First and longest pause between tries of a commit that must succeed.
 const COMMIT_PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
+/// Sealed bytes of steps that one attempt may record: enough for some hundred thousand small rows, little enough
+/// that all runs at once fit into memory.
+const MAX_BYTES: usize = 64 << 20;
+/// Pending bytes that are written without waiting for an effect.
+const FLUSH_BYTES: usize = 4 << 20;
+
 /// Why the journal can't go on.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum JournalError {
@@ -24,6 +30,9 @@ pub enum JournalError {
     /// A step can't be opened or sealed.
     #[error(transparent)]
     Seal(#[from] SealError),
+    /// The task that carried an effect died.
+    #[error("the host failed while it carried out a step; report it with the host's log")]
+    Broken,
 }
 
 /// Both calls of a divergence.
@@ -88,6 +97,9 @@ pub struct Journal {
     recorded: VecDeque<StepRecord>,
     next: u32,
     pending: JournalWrite,
+    /// Bytes of `pending`, and of all steps of this attempt.
+    pending_bytes: usize,
+    bytes: usize,
     elapsed_us: u64,
 }
 
@@ -132,6 +144,8 @@ impl Journal {
             recorded: steps.into(),
             next: 1,
             pending,
+            pending_bytes: 0,
+            bytes: 0,
             elapsed_us: 0,
         })))
     }
@@ -142,11 +156,41 @@ impl Journal {
         Duration::from_micros(self.elapsed_us)
     }
 
-    /// The guest makes its next call.
+    /// Whether the attempt has recorded as much as it may.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.bytes > MAX_BYTES
+    }
+
+    /// Writes what is pending when it is much, so that it is neither held in memory nor one long commit.
+    ///
+    /// # Errors
+    /// When the store can't.
+    pub async fn flush(&mut self) -> Result<(), JournalError> {
+        if self.pending_bytes > FLUSH_BYTES {
+            self.store.record(self.run, &self.owner, self.pending.clone()).await?;
+            self.forget_pending();
+        }
+        Ok(())
+    }
+
+    fn forget_pending(&mut self) {
+        self.pending = JournalWrite::default();
+        self.pending_bytes = 0;
+    }
+
+    /// Number and action of an intent that has no result and that the guest did not come to.
+    #[must_use]
+    pub fn open_intent(&self) -> Option<(u32, &str)> {
+        let open = self.recorded.iter().find(|step| step.state == StepState::Intent)?;
+        Some((open.number, open.action.as_str()))
+    }
+
+    /// The guest makes its next call. `table`: what is kept in clear of the table it is about.
     ///
     /// # Errors
     /// When a recorded step can't be opened.
-    pub fn next(&mut self, action: &Action) -> Result<Next, JournalError> {
+    pub fn next(&mut self, action: &Action, table: Option<String>) -> Result<Next, JournalError> {
         let fingerprint = entry::fingerprint(&self.tenant_key, self.version, action)?;
         let number = self.next;
         let Some(recorded) = self.recorded.pop_front() else {
@@ -156,7 +200,7 @@ impl Journal {
                 record: StepRecord {
                     number,
                     action: action.name().to_owned(),
-                    table: action.table().map(str::to_owned),
+                    table,
                     effect: action.effect() == Effect::Changes,
                     state: StepState::Intent,
                     outcome: None,
@@ -210,6 +254,7 @@ impl Journal {
     ) -> Result<(), JournalError> {
         let mut record = self.completed(slot, result, calls)?;
         record.effect = false;
+        self.pending_bytes = self.pending_bytes.saturating_add(weight(&record));
         self.pending.steps.push(record);
         Ok(())
     }
@@ -225,7 +270,7 @@ impl Journal {
         write.steps.push(record.clone());
         faults::pass("journal.before-intent");
         self.store.record(self.run, &self.owner, write).await?;
-        self.pending = JournalWrite::default();
+        self.forget_pending();
         faults::pass("journal.after-intent");
         Ok(())
     }
@@ -269,6 +314,7 @@ impl Journal {
     /// What is not durable yet, for the end of the attempt.
     #[must_use]
     pub fn take_pending(&mut self) -> JournalWrite {
+        self.pending_bytes = 0;
         std::mem::take(&mut self.pending)
     }
 
@@ -292,8 +338,13 @@ impl Journal {
         record.elapsed_us = self.elapsed_us;
         record.calls = record.calls.saturating_add(calls);
         record.finished_at = Some(now);
+        self.bytes = self.bytes.saturating_add(weight(&record));
         Ok(record)
     }
+}
+
+fn weight(step: &StepRecord) -> usize {
+    step.sealed_request.len() + step.sealed_result.as_ref().map_or(0, Vec::len)
 }
 
 /// A successful effect.

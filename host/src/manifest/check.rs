@@ -136,6 +136,12 @@ fn trigger(raw: RawTrigger, grants: &Grants, at: usize, text: &str) -> Result<Tr
     let sources = match raw.sources {
         Some(sources) => {
             let span = sources.span().start;
+            if sources.get_ref().is_empty() {
+                return wrong(
+                    span,
+                    format!("`sources` is empty; leave it out for changes by anyone, or name some of {}", SOURCES.join(", ")),
+                );
+            }
             let mut known = Vec::new();
             for name in sources.into_inner() {
                 match SOURCES.iter().find(|s| s.eq_ignore_ascii_case(&name)) {

@@ -24,7 +24,7 @@ pub enum Value {
     /// A whole number.
     Integer(i64),
     /// A binary floating-point number.
-    Number(f64),
+    Number(#[serde(with = "any_float")] f64),
     /// A decimal number, digits as Caspio wrote them.
     Decimal(String),
     /// YES/NO.
@@ -40,6 +40,17 @@ pub enum Value {
 }
 
 impl Value {
+    /// About how many bytes it holds.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        16 + match self {
+            Self::Text(t) | Self::Decimal(t) | Self::Date(t) | Self::DateTime(t) => t.len(),
+            Self::Choices(list) => list.iter().map(|c| 16 + c.label.len()).sum(),
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Null | Self::Integer(_) | Self::Number(_) | Self::Boolean(_) => 0,
+        }
+    }
+
     /// The kind's name, for error texts.
     #[must_use]
     pub fn kind(&self) -> &'static str {
@@ -82,6 +93,12 @@ impl Row {
         self.0.iter().find(|(name, _)| name.eq_ignore_ascii_case(field)).map(|(_, value)| value)
     }
 
+    /// About how many bytes it holds.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        self.0.iter().map(|(name, value)| name.len() + value.weight()).sum()
+    }
+
     /// The row's `PK_ID`, when it has one.
     #[must_use]
     pub fn pk_id(&self) -> Option<i64> {
@@ -90,6 +107,30 @@ impl Row {
             Value::Decimal(text) | Value::Text(text) => text.parse().ok(),
             _ => None,
         }
+    }
+}
+
+/// JSON has no infinities and no NaN, but a guest may send them, and what it sent is journalled.
+mod any_float {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(number: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+        if number.is_finite() {
+            serializer.serialize_f64(*number)
+        } else {
+            serializer.serialize_str(&format!("bits:{:016x}", number.to_bits()))
+        }
+    }
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+        let number = match serde_json::Value::deserialize(deserializer)? {
+            serde_json::Value::Number(number) => number.as_f64(),
+            serde_json::Value::String(text) => {
+                let bits = text.strip_prefix("bits:").and_then(|hex| u64::from_str_radix(hex, 16).ok());
+                bits.map(f64::from_bits)
+            }
+            _ => None,
+        };
+        number.ok_or_else(|| serde::de::Error::custom("not a number"))
     }
 }
 
@@ -104,5 +145,21 @@ mod base64_bytes {
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
         let text = String::deserialize(deserializer)?;
         STANDARD.decode(text).map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Value;
+
+    #[test]
+    fn every_value_comes_back_from_the_journal() {
+        for number in [0.0, -0.0, 1.5, 1e300, f64::MIN_POSITIVE, f64::INFINITY, f64::NEG_INFINITY, f64::NAN] {
+            let text = serde_json::to_string(&Value::Number(number)).unwrap();
+            match serde_json::from_str(&text).unwrap() {
+                Value::Number(back) => assert_eq!(back.to_bits(), number.to_bits(), "{text}"),
+                other => panic!("{other:?}"),
+            }
+        }
     }
 }

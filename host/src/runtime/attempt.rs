@@ -92,6 +92,8 @@ pub enum AttemptOutcome<E> {
     },
     /// The host is ending.
     Stopped,
+    /// There was no room for another guest.
+    Busy,
     /// A call ended the attempt.
     Ended(E),
 }
@@ -188,6 +190,8 @@ async fn drive<S: Steps>(
             () = &mut stopped => return Ended::Stopped,
         };
         let result = tokio::select! {
+            // A step that ends because the time is up says more than that the time is up.
+            biased;
             result = steps.step(call.action) => result,
             () = &mut used_up => return Ended::Wall,
             () = &mut stopped => return Ended::Stopped,
@@ -231,6 +235,9 @@ fn judge<E>(ended: Ended<E>, hit: Option<LimitHit>, log: &RunLog, limits: &Limit
     }
     if let Some(hit) = hit {
         return AttemptOutcome::Limit { kind: hit.kind, text: hit.text };
+    }
+    if error.downcast_ref::<wasmtime::PoolConcurrencyLimitError>().is_some() {
+        return AttemptOutcome::Busy;
     }
     let text = match (trap, error.downcast_ref::<wasmtime_wasi::I32Exit>()) {
         (Some(trap), _) => format!("the component trapped ({trap})"),

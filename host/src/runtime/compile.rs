@@ -164,11 +164,10 @@ fn write_code(code: &Path, bytes: &[u8]) -> std::io::Result<()> {
     result
 }
 
-/// Compiled code that is as it was written.
-pub(super) fn read_code(code: &Path) -> Option<Vec<u8>> {
-    let wanted = std::fs::read_to_string(hash_file(code)).ok()?;
-    let bytes = std::fs::read(code).ok()?;
-    (hex::encode(Sha256::digest(&bytes)) == wanted.trim()).then_some(bytes)
+/// Whether there is compiled code, and it is as it was written.
+pub(super) fn is_as_written(code: &Path) -> bool {
+    let Ok(wanted) = std::fs::read_to_string(hash_file(code)) else { return false };
+    std::fs::read(code).is_ok_and(|bytes| hex::encode(Sha256::digest(&bytes)) == wanted.trim())
 }
 
 #[cfg(test)]
@@ -202,8 +201,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let code = dir.path().join("x.cwasm");
         write_code(&code, b"code").unwrap();
-        assert_eq!(read_code(&code).as_deref(), Some(b"code".as_slice()));
+        assert!(is_as_written(&code));
         std::fs::write(&code, b"c0de").unwrap();
-        assert_eq!(read_code(&code), None);
+        assert!(!is_as_written(&code));
     }
 }

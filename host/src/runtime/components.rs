@@ -136,11 +136,13 @@ impl Runtime {
 
     /// Loads compiled code and links it. None when there is none, or when it is not what was written.
     fn link(&self, code: &Path) -> Result<Option<Arc<Prepared>>, ComponentError> {
-        let Some(bytes) = compile::read_code(code) else { return Ok(None) };
+        if !compile::is_as_written(code) {
+            return Ok(None);
+        }
         let world = |e: wasmtime::Error| ComponentError::World(format!("{e:#}"));
-        // SAFETY: the bytes were written by our own compiler (hash checked above) into a folder that only we may write.
+        // SAFETY: the file was written by our own compiler (hash checked above) into a folder that only we may write.
         #[allow(unsafe_code, reason = "loading compiled code is unsafe by nature; see above")]
-        let component = unsafe { Component::deserialize(&self.shared.engine, &bytes) };
+        let component = unsafe { Component::deserialize_file(&self.shared.engine, code) };
         let Ok(component) = component else { return Ok(None) };
         let pre = self.shared.linker.instantiate_pre(&component).map_err(world)?;
         let pre = WorkflowPre::new(pre).map_err(world)?;

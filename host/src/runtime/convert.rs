@@ -6,8 +6,9 @@ use crate::model::{
 
 use super::bindings::caspian::workflow::{records, tables, types};
 
-/// Deepest criteria tree: SQL Server's own limits are far above, a person's needs far below.
-const CRITERIA_DEPTH: usize = 64;
+/// Deepest criteria tree: SQL Server's own limits are far above, a person's needs far below, and as JSON in the
+/// journal it must stay below 128 levels.
+const CRITERIA_DEPTH: usize = 32;
 
 pub(super) fn value_in(value: types::Value) -> Value {
     match value {
@@ -125,7 +126,7 @@ pub(super) fn criteria(nodes: Vec<records::Criterion>) -> Result<Criteria, &'sta
             }
         };
         if depth > CRITERIA_DEPTH {
-            return Err("the tree is deeper than 64");
+            return Err("the tree is deeper than 32");
         }
         if let Some(slot) = built.get_mut(at) {
             *slot = Some((tree, depth));

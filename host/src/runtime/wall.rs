@@ -46,7 +46,7 @@ impl WallBudget {
     }
 
     /// Ends when the budget is used up.
-    pub(super) async fn used_up(&self) {
+    pub async fn used_up(&self) {
         loop {
             let changed = self.shared.changed.notified();
             let left = match self.shared.state.lock() {

@@ -13,6 +13,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::clock::Time;
 use crate::execution::Executor;
+use crate::model::Cause;
 use crate::store::{Claim, ClaimedRun, StoreError};
 
 /// How long a shutdown waits for effects under way after the grace time: an effect's own timeout.
@@ -25,7 +26,8 @@ pub struct SchedulerSettings {
     /// Runs executed at the same time. Default 64: a run mostly waits for Caspio, which allows a few
     /// calls a second; more would only hold memory.
     pub concurrency: usize,
-    /// Seconds a claim holds. Default 300; longer than any attempt may last.
+    /// Seconds that a claim is marked to hold. Default 300. Of use to stores that several hosts share; a data folder has
+    /// one host, and takes runs back at its start only.
     pub lease_seconds: u64,
     /// Longest pause between looks for due runs, in seconds. Default 5; only a safety net, since
     /// new and due runs wake the loop.
@@ -134,7 +136,13 @@ impl Scheduler {
             let Ok(permit) = self.room.clone().try_acquire_owned() else { return };
             let (executor, wake, cut) = (self.executor.clone(), self.wake.clone(), self.cut.subscribe());
             tokio::spawn(async move {
-                executor.execute(run, cut).await;
+                let (id, parked) = (run.id, executor.clone());
+                // A fault of the host in one run must neither go unseen nor leave the run under way for ever.
+                let executed = tokio::spawn(async move { executor.execute(run, cut).await }).await;
+                if executed.is_err() {
+                    tracing::error!(run = %id, "the host failed while it executed the run, which is parked");
+                    parked.park(id, Cause::HostCrash).await;
+                }
                 drop(permit);
                 wake.notify_one();
             });
@@ -152,7 +160,11 @@ impl Scheduler {
             Ok(Some(due)) => due.since(Time::now()),
             _ => idle,
         };
+        if due > Duration::ZERO {
+            return due.min(idle);
+        }
         // A run that is due but was not claimed waits for its connection's budget.
-        due.clamp(Duration::from_millis(20), idle)
+        let budget = parts.connector.clients().next_budget().unwrap_or_default();
+        budget.clamp(Duration::from_millis(20), idle)
     }
 }

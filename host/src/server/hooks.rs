@@ -1,9 +1,11 @@
 //! `POST /hooks/{id}`: where Caspio delivers.
 //!
-//! The URL is looked up before the body is read; the body is limited in size and time; only so many
-//! messages are taken in at once. 200 is answered after the durable commit and says nothing about the workflow.
+//! The URL is looked up before the body is read; a body is limited in size and time, and all that are taken in
+//! at the same time together in bytes. 200 is answered after the durable commit and says nothing about the
+//! workflow. Work on a large body leaves the threads that serve others.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -23,12 +25,23 @@ use super::host::Host;
 #[derive(Clone)]
 struct Hooks {
     host: Arc<Host>,
+    /// Messages that may still be taken in.
     in_flight: Arc<Semaphore>,
+    /// KiB of bodies that may still be taken in.
+    memory: Arc<Semaphore>,
+    timeout: Duration,
 }
+
+/// KiB of bodies in memory at the same time; worked on, a body takes several times its size.
+const MEMORY_KIB: usize = 128 << 10;
+/// A body larger than this is worked on by a thread that may take its time.
+const LARGE: usize = 256 << 10;
 
 pub(super) fn routes(host: Arc<Host>, settings: &ServerSettings) -> Router {
     let in_flight = Arc::new(Semaphore::new(settings.hooks_in_flight.max(1)));
-    Router::new().route("/hooks/{id}", post(receive)).with_state(Hooks { host, in_flight })
+    let memory = Arc::new(Semaphore::new(MEMORY_KIB));
+    let timeout = Duration::from_secs(settings.hook_timeout_seconds.max(1));
+    Router::new().route("/hooks/{id}", post(receive)).with_state(Hooks { host, in_flight, memory, timeout })
 }
 
 async fn receive(
@@ -55,9 +68,15 @@ async fn receive(
     if length.is_some_and(|n| n > MAX_BODY as u64) {
         return too_large(&hooks, hook.id()).await;
     }
-    let body = match to_bytes(body, MAX_BODY).await {
-        Ok(body) => body.to_vec(),
-        Err(error) => {
+    let kib = length.unwrap_or(MAX_BODY as u64).div_ceil(1024);
+    let Ok(_memory) = hooks.memory.try_acquire_many(u32::try_from(kib).unwrap_or(u32::MAX)) else {
+        return again(StatusCode::SERVICE_UNAVAILABLE, "too many large messages at once");
+    };
+    // Only the sender is held to a time: what is whole is stored, however long the disk takes.
+    let body = match tokio::time::timeout(hooks.timeout, to_bytes(body, MAX_BODY)).await {
+        Err(_) => return again(StatusCode::REQUEST_TIMEOUT, "the body came too slowly"),
+        Ok(Ok(body)) => body.to_vec(),
+        Ok(Err(error)) => {
             let limit = std::error::Error::source(&error)
                 .is_some_and(|source| source.is::<http_body_util::LengthLimitError>());
             if limit {
@@ -68,7 +87,19 @@ async fn receive(
     };
     let webhook = hook.id();
     let headers = headers.iter().map(|(n, v)| (n.as_str().to_owned(), v.as_bytes().to_vec())).collect();
-    match verify(RawMessage { hook, headers, body }) {
+    let raw = RawMessage { hook, headers, body };
+    if raw.body.len() <= LARGE {
+        return take_in(hooks.clone(), webhook, raw).await;
+    }
+    let runtime = tokio::runtime::Handle::current();
+    let own = hooks.clone();
+    let done = tokio::task::spawn_blocking(move || runtime.block_on(take_in(own, webhook, raw)));
+    done.await.unwrap_or_else(|_| again(StatusCode::SERVICE_UNAVAILABLE, "the message could not be stored"))
+}
+
+async fn take_in(hooks: Hooks, webhook: crate::model::WebhookId, raw: RawMessage) -> Response {
+    let host = &hooks.host;
+    match verify(raw) {
         Err(error) => failed(&error),
         Ok(Verified::Rejected(why)) => {
             tracing::warn!(%webhook, code = why.code(), "message refused");

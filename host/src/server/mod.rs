@@ -11,6 +11,7 @@ mod background;
 mod error;
 mod hooks;
 mod host;
+mod listen;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -57,15 +58,7 @@ pub async fn serve(
     tracing::info!(%address, public_url = host.public_url.as_deref(), "listening");
     started(address);
 
-    let mut stopped = stop.clone();
-    let served = axum::serve(listener, router(&host, &config).into_make_service())
-        .with_graceful_shutdown(async move {
-            let _ = stopped.wait_for(|stop| *stop).await;
-        })
-        .await;
-    if let Err(error) = served {
-        tracing::error!(%error, "the server ended");
-    }
+    listen::listen(listener, router(&host, &config), stop.clone()).await;
     let _ = working.await;
     background.finish(&host).await;
     host.store.close().await;
@@ -77,8 +70,7 @@ fn router(host: &Arc<Host>, config: &Config) -> Router {
     let timeout = |seconds: u64| {
         TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, Duration::from_secs(seconds.max(1)))
     };
-    let hooks =
-        hooks::routes(host.clone(), &config.server).layer(timeout(config.server.hook_timeout_seconds));
+    let hooks = hooks::routes(host.clone(), &config.server);
     let api = api::routes(host.clone()).layer(timeout(config.server.api_timeout_seconds));
     let ready = host.clone();
     Router::new()

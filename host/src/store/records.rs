@@ -306,6 +306,8 @@ pub struct ClaimedRun {
     pub workflow: WorkflowId,
     /// Its name.
     pub workflow_name: String,
+    /// The connection that its event came by, also when the version was deployed for another.
+    pub connection: ConnectionId,
     /// The version it is bound to.
     pub version: VersionRecord,
     /// Counted attempts before this one.

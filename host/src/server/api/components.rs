@@ -18,7 +18,7 @@ pub(super) fn routes() -> Router<Arc<Host>> {
 }
 
 async fn exists(State(host): Shared, Path(digest): Path<String>) -> Result<StatusCode, ApiError> {
-    let there = host.control.has_component(&digest)?;
+    let there = host.control.has_component(&digest).await?;
     Ok(if there { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND })
 }
 

@@ -15,6 +15,9 @@ const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
 /// checkpoint stays near 10 ms, large enough that most commits have none.
 const CHECKPOINT_PAGES: u32 = 1000;
 
+/// Bytes of the write-ahead log that stay allocated after a large burst.
+const WAL_KEPT: i64 = 64 << 20;
+
 /// The writer's connection, migrated.
 pub(super) fn writer(path: &Path) -> Result<Connection> {
     let mut conn = Connection::open(path).map_err(sql_error)?;
@@ -57,7 +60,8 @@ fn pragmas(conn: &Connection) -> Result<()> {
     ] {
         conn.pragma_update(None, name, value).map_err(sql_error)?;
     }
-    conn.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES).map_err(sql_error)
+    conn.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES).map_err(sql_error)?;
+    conn.pragma_update(None, "journal_size_limit", WAL_KEPT).map_err(sql_error)
 }
 
 fn migrate(conn: &mut Connection) -> Result<()> {

@@ -32,7 +32,17 @@ pub(super) fn claim(c: &Connection, x: &Claim) -> Result<Vec<ClaimedRun>> {
                        (SELECT active_version FROM workflows w WHERE w.id = runs.workflow))
                    WHERE id = ?1";
         run(c, sql, params![which.as_bytes(), x.owner, x.lease_until.0, x.now.0])?;
-        claimed.push(claimed_run(c, which)?);
+        match claimed_run(c, which) {
+            Ok(found) => claimed.push(found),
+            // One damaged run must not keep the others.
+            Err(StoreError::Corrupt(what)) => {
+                tracing::error!(run = %which, what, "the run can't be read and is parked");
+                let sql = "UPDATE runs SET state = 'parked', cause = ?2, lease_owner = NULL, lease_until = NULL
+                           WHERE id = ?1";
+                run(c, sql, params![which.as_bytes(), Cause::Damaged.as_str()])?;
+            }
+            Err(error) => return Err(error),
+        }
     }
     Ok(claimed)
 }
@@ -40,7 +50,8 @@ pub(super) fn claim(c: &Connection, x: &Claim) -> Result<Vec<ClaimedRun>> {
 fn claimed_run(c: &Connection, which: RunId) -> Result<ClaimedRun> {
     let sql = "SELECT r.id, r.tenant, r.event, r.message, r.workflow, w.name, r.attempts,
                  r.waiting_step, r.waiting_tries, r.journal_version, r.run_start, e.sealed_typed,
-                 r.sealed_seed, k.wrapped, v.number, v.manifest, v.component, v.connection, v.created_at
+                 r.sealed_seed, k.wrapped, v.number, v.manifest, v.component, v.connection, v.created_at,
+                 r.connection
                FROM runs r
                JOIN workflows w ON w.id = r.workflow
                JOIN events e ON e.id = r.event
@@ -57,6 +68,7 @@ fn claimed_run(c: &Connection, which: RunId) -> Result<ClaimedRun> {
             message: id(r, 3, MessageId::from_slice)?,
             workflow,
             workflow_name: r.get(5)?,
+            connection: id(r, 19, ConnectionId::from_slice)?,
             attempts: r.get(6)?,
             waiting: waiting.0.zip(waiting.1),
             journal_version: r.get(9)?,

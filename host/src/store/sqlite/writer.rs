@@ -20,8 +20,10 @@ const BATCH: usize = 512;
 const QUEUE: usize = 4096;
 
 type Reply = Box<dyn FnOnce(&Result<()>) + Send>;
+/// What a command came to: its answer for later, and why it failed.
+type Done = (Reply, Option<StoreError>);
 /// Without a connection (no transaction could be begun) nothing is run; the reply tells why.
-type Job = Box<dyn FnOnce(Option<&Connection>) -> Reply + Send>;
+type Job = Box<dyn FnOnce(Option<&Connection>) -> Done + Send>;
 
 /// Hands commands to the writer thread.
 #[derive(Debug)]
@@ -35,7 +37,15 @@ impl Writer {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || work(&conn, queue))
+            .spawn(move || {
+                let work = std::panic::AssertUnwindSafe(|| work(&conn, queue));
+                if std::panic::catch_unwind(work).is_err() {
+                    // Without the writer nothing can be stored any more. What is committed is safe; the next start
+                    // takes up what was under way.
+                    tracing::error!("the store's writer failed; the host ends, start it again");
+                    std::process::exit(70);
+                }
+            })
             .map_err(|e| StoreError::Io(e.to_string()))?;
         Ok(Self { jobs: std::sync::Mutex::new(Some(jobs)), thread: std::sync::Mutex::new(Some(thread)) })
     }
@@ -52,13 +62,15 @@ impl Writer {
                 Some(conn) => in_savepoint(conn, command),
                 None => Err(StoreError::Closed),
             };
-            Box::new(move |committed: &Result<()>| {
+            let failed = result.as_ref().err().cloned();
+            let reply = Box::new(move |committed: &Result<()>| {
                 // Whoever asked may be gone; the command stands.
                 let _ = answer.send(match committed {
                     Ok(()) => result,
                     Err(e) => Err(e.clone()),
                 });
-            })
+            });
+            (reply, failed)
         });
         let jobs = self.jobs.lock().map_err(|_| StoreError::Closed)?.clone();
         let jobs = jobs.ok_or(StoreError::Closed)?;
@@ -83,7 +95,9 @@ fn in_savepoint<T>(conn: &Connection, command: impl FnOnce(&Connection) -> Resul
     run(conn, "SAVEPOINT command")?;
     let result = command(conn);
     if result.is_err() {
-        run(conn, "ROLLBACK TO command")?;
+        // When SQLite rolled everything back by itself, there is no savepoint any more; why is in `result`.
+        let _ = run(conn, "ROLLBACK TO command").and_then(|()| run(conn, "RELEASE command"));
+        return result;
     }
     run(conn, "RELEASE command")?;
     result
@@ -99,11 +113,13 @@ fn work(conn: &Connection, mut queue: mpsc::Receiver<Job>) {
         let mut replies = Vec::new();
         let mut next = Some(first);
         while let Some(job) = next {
-            replies.push(job(begun.is_ok().then_some(conn)));
+            let (reply, failed) = job(begun.is_ok().then_some(conn));
+            replies.push(reply);
             if begun.is_ok() && conn.is_autocommit() {
                 // A full disk or an I/O error made SQLite roll back all of it, not just the command:
-                // the commands before are undone, and those after it must not commit one by one.
-                begun = Err(StoreError::Io("the transaction was rolled back".to_owned()));
+                // the commands before are undone, and no further one may run, since it would commit alone.
+                begun = Err(failed.unwrap_or(StoreError::Io("rolled back".to_owned())));
+                break;
             }
             next = if replies.len() < BATCH { queue.try_recv().ok() } else { None };
         }

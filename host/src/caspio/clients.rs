@@ -191,7 +191,8 @@ impl Caspio {
 
     fn without_budget(&self, now: Instant) -> Option<Duration> {
         let refused = *self.refused_until.lock().unwrap_or_else(PoisonError::into_inner);
-        let refused = refused.and_then(|until| until.checked_duration_since(now)).filter(|left| !left.is_zero());
+        let refused =
+            refused.and_then(|until| until.checked_duration_since(now)).filter(|left| !left.is_zero());
         refused.max(self.bucket.without_budget(now))
     }
 }

@@ -195,6 +195,18 @@ impl Caspio {
         Ok(listed.collect())
     }
 
+    /// Lets a webhook send to another URL; its secret, events and queue stay.
+    ///
+    /// # Errors
+    /// As of any call. It may be done again.
+    pub async fn point_webhook(&self, context: &CallContext, id: &str, url: &str) -> Result<(), CaspioError> {
+        let target = paths::url(&self.credentials.base, &Path::webhook(id)?, &[])?;
+        let body = serde_json::to_vec(&serde_json::json!({ "OutgoingUrls": [url] }))
+            .map_err(|_| CaspioError::misuse("a URL has no JSON"))?;
+        let call = Call { body: Some(body), ..self.call(Method::PUT, target) };
+        self.send(context, &call).await.map(drop)
+    }
+
     /// Deletes a webhook with its events. One that is gone already is no error.
     ///
     /// # Errors

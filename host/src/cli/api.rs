@@ -25,10 +25,20 @@ impl Api {
         let token = args.token.as_deref().map(str::trim).filter(|t| !t.is_empty()).ok_or_else(|| {
             CliError::usage("there is no token; give --token or CASPIAN_TOKEN (it is in DATA/admin.token)")
         })?;
-        let client = reqwest::Client::builder()
-            .connect_timeout(std::time::Duration::from_secs(10))
-            .build()
-            .map_err(|e| CliError::failed(format!("the HTTP client can't be made ({e})")))?;
+        let host = base.host_str().unwrap_or_default().trim_matches(['[', ']']);
+        let here = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+        if base.scheme() == "http" && !here && !args.allow_http {
+            return Err(CliError::usage(
+                "the token would cross the network in clear; give --host https://…, or --allow-http within a network that you trust",
+            ));
+        }
+        let mut client = reqwest::Client::builder().connect_timeout(std::time::Duration::from_secs(10));
+        if here {
+            // A proxy must see neither the token nor what is on this machine.
+            client = client.no_proxy();
+        }
+        let client =
+            client.build().map_err(|e| CliError::failed(format!("the HTTP client can't be made ({e})")))?;
         Ok(Self { client, base, token: token.to_owned(), tenant: args.tenant.clone() })
     }
 

@@ -44,7 +44,7 @@ enum Command {
     /// Make a data folder: database, master key, administrator's token (printed once)
     Init {
         /// Data folder
-        #[arg(long, default_value = DATA, value_name = "DIR")]
+        #[arg(long, env = "CASPIAN_DATA", default_value = DATA, value_name = "DIR")]
         data: PathBuf,
     },
     /// Run the host
@@ -153,6 +153,9 @@ struct HostArgs {
     /// Token of the control API, from DATA/admin.token
     #[arg(long, global = true, env = "CASPIAN_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     token: Option<String>,
+    /// Talk to another machine without TLS
+    #[arg(long, global = true)]
+    allow_http: bool,
     /// Tenant
     #[arg(long, global = true, default_value = crate::model::TenantId::DEFAULT, value_name = "NAME")]
     tenant: String,
@@ -170,6 +173,8 @@ struct Format {
 #[must_use]
 pub fn main() -> ExitCode {
     let _faults = crate::faults::setup();
+    // What is written here is for this user alone.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let cli = Cli::parse();
     let result = match cli.command {
         // Compiles on this thread only; no runtime.

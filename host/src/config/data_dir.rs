@@ -83,6 +83,22 @@ impl DataDir {
                 .create(&dir)
                 .map_err(|e| DataDirError::Io(dir, e))?;
         }
+        self.make_private()
+    }
+
+    /// Takes the folder away from other users, whoever made it.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn make_private(&self) -> Result<(), DataDirError> {
+        use std::os::unix::fs::PermissionsExt as _;
+        for dir in [self.root.clone(), self.components(), self.compiled()] {
+            let private = std::fs::Permissions::from_mode(0o700);
+            match std::fs::set_permissions(&dir, private) {
+                Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(DataDirError::Io(dir, e)),
+                _ => {}
+            }
+        }
         Ok(())
     }
 

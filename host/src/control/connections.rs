@@ -154,6 +154,8 @@ impl Control {
         let sealed = key.seal("connections", "secret", record.id.as_bytes(), secret.as_bytes())?;
         self.store.set_secret(record.id, sealed).await?;
         clients.forget(record.id);
+        self.store.hurry(record.id, Time::now()).await?;
+        self.wake.notify_one();
         self.audit(tenant, "connection.rotate", name).await?;
         Ok(record.into())
     }
@@ -202,6 +204,9 @@ fn taken(name: &str) -> ControlError {
     ControlError::new(
         Kind::Conflict,
         "connection-exists",
-        format!("there is a connection '{name}' already; choose another name"),
+        format!(
+            "there is a connection '{name}' already; choose another name, or give it a new secret with: caspian \
+             connection rotate {name}"
+        ),
     )
 }

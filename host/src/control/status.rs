@@ -45,6 +45,11 @@ impl Control {
                 attention.push(format!("{n} {what}; see: caspian run list --state {state}"));
             }
         }
+        for connection in self.store.waiting_connections(tenant).await? {
+            attention.push(format!(
+                "Caspio refuses the credentials of '{connection}', its runs wait; give it a new secret: caspian connection rotate {connection}"
+            ));
+        }
         for workflow in self.store.workflows(tenant).await? {
             *workflows.entry(workflow.state.to_string()).or_default() += 1;
             let Some(webhook) = self.store.webhook_of(workflow.id).await? else { continue };

@@ -179,7 +179,8 @@ impl Executor {
                     if let Some((number, action)) = journal.open_intent() {
                         let why = verdict.failure.take().unwrap_or_default();
                         verdict = Verdict::undecided(number, action, false);
-                        verdict.failure = verdict.failure.map(|text| format!("{text} (the run itself failed: {why})"));
+                        verdict.failure =
+                            verdict.failure.map(|text| format!("{text} (the run itself failed: {why})"));
                     }
                 }
                 _ => {}

@@ -53,15 +53,6 @@ fn needed(action: &Action) -> Vec<Op> {
     }
 }
 
-/// Largest call of a guest as it is kept, in bytes: Caspio's own largest text is 64,000 characters.
-const MAX_CALL: usize = 1 << 20;
-
-/// A call that is too large to be kept never becomes a step.
-pub(super) fn too_large(action: &Action) -> Option<ActionError> {
-    (action.weight() > MAX_CALL)
-        .then(|| ActionError::TooLarge("the call is larger than 1 MiB; send less in one call".to_owned()))
-}
-
 /// `tables.fields` and `tables.list` show only tables on which something is granted.
 pub(super) fn may_see(grants: &Grants, table: &str) -> bool {
     Op::ALL.iter().any(|op| grants.allows(table, *op))

@@ -130,7 +130,6 @@ impl Tries<'_> {
                 let why = if sensitive.is_empty() { text } else { format!("{text}: {sensitive}") };
                 self.again(Cause::Trap, Cause::Trap, why, Duration::ZERO)
             }
-            AttemptOutcome::Busy => Verdict::later(Cause::Busy, Duration::from_secs(1), None),
             AttemptOutcome::Stopped => Verdict::handed_back(),
             AttemptOutcome::Ended(end) => return self.ended(end),
         })
@@ -140,11 +139,6 @@ impl Tries<'_> {
         match end {
             End::Wait { step, tries, delay, cause } => Ok(Verdict::later(cause, delay, Some((step, tries)))),
             End::Undecided { step, action, repeatable } => Ok(Verdict::undecided(step, action, repeatable)),
-            End::JournalFull => Ok(Verdict::dead(
-                Cause::LimitJournal,
-                "calls and answers of the run are more than 64 MiB; read and write less, or in several runs".to_owned(),
-            )),
-            End::Diverged(divergence) => Ok(Verdict::diverged(&divergence)),
             End::Journal(error) => Err(error),
         }
     }

@@ -45,11 +45,11 @@ impl Performer {
     }
 
     /// A field that is not found may be newer than the schema: the next call asks again.
-    fn learn<T>(&self, table: &str, result: Result<T, CaspioError>) -> Result<T, CaspioError> {
+    async fn learn<T>(&self, table: &str, result: Result<T, CaspioError>) -> Result<T, CaspioError> {
         if let Err(error) = &result
             && error.is_about_schema()
         {
-            self.schemas.forget(self.caspio.connection(), table);
+            self.schemas.forget(self.caspio.connection(), table).await;
         }
         result
     }
@@ -70,7 +70,7 @@ impl Performer {
             }
             _ => Ok(()),
         };
-        self.learn(table, checked)?;
+        self.learn(table, checked).await?;
         self.caspio.reserve(&context).await
     }
 
@@ -84,7 +84,7 @@ impl Performer {
                 let wanted = query.limit.unwrap_or(u32::MAX);
                 query.limit = Some(wanted.min(MAX_RECORDS + 1));
                 let rows = self.caspio.list(&context, &schema, &query).await;
-                let rows = self.learn(table, rows)?;
+                let rows = self.learn(table, rows).await?;
                 // Never a part without a word: the guest would take it for the whole.
                 if rows.len() > MAX_RECORDS as usize {
                     return Err(too_many());
@@ -94,7 +94,7 @@ impl Performer {
             Action::GetRecord { table, pk_id } => {
                 let schema = self.schema(&context, table).await?;
                 let row = self.caspio.get(&context, &schema, *pk_id).await;
-                self.learn(table, row).map(Answer::Record)
+                self.learn(table, row).await.map(Answer::Record)
             }
             Action::ListTables => {
                 let mut names = self.caspio.tables(&context).await?;
@@ -161,7 +161,7 @@ impl Performer {
     ) -> Result<Vec<i64>, CaspioError> {
         let schema = self.schema(context, table).await?;
         let ids = self.caspio.pk_ids(context, &schema, criteria, limit).await;
-        self.learn(table, ids)
+        self.learn(table, ids).await
     }
 
     async fn pin_all(
@@ -221,7 +221,7 @@ impl Performer {
             }
             _ => Err(CaspioError::misuse("the plan does not fit the action")),
         };
-        self.learn(table, answer)
+        self.learn(table, answer).await
     }
 }
 
@@ -230,5 +230,8 @@ fn too_many() -> CaspioError {
 }
 
 fn unrestricted() -> CaspioError {
-    CaspioError::invalid("", "the criteria match every record; compare a field (to mean all records compare PK_ID)")
+    CaspioError::invalid(
+        "",
+        "the criteria match every record; compare a field (to mean all records compare PK_ID)",
+    )
 }

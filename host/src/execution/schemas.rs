@@ -1,16 +1,29 @@
 //! Fields of tables, asked once and kept: typing and encoding go by them.
 
-use std::collections::HashMap;
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
+use std::time::Duration;
 
 use crate::caspio::{CallContext, Caspio, CaspioError};
 use crate::model::{ConnectionId, TableSchema};
 
+/// Tables kept. A schema is a few KiB.
+const TABLES: u64 = 5_000;
+/// How long a schema is believed: a field that is missing is noticed at once, one whose type changed only so.
+const LIFE: Duration = Duration::from_secs(3600);
+
+type Key = (ConnectionId, String);
+
 /// Schemas by connection and table. A field that Caspio does not find drops the table's entry, so
-/// that the next use asks again.
-#[derive(Debug, Default)]
+/// that the next use asks again; several that ask at the same time wait for one answer.
+#[derive(Debug)]
 pub struct Schemas {
-    known: RwLock<HashMap<(ConnectionId, String), Arc<TableSchema>>>,
+    known: moka::future::Cache<Key, Arc<TableSchema>>,
+}
+
+impl Default for Schemas {
+    fn default() -> Self {
+        Self { known: moka::future::Cache::builder().max_capacity(TABLES).time_to_live(LIFE).build() }
+    }
 }
 
 impl Schemas {
@@ -25,20 +38,12 @@ impl Schemas {
         table: &str,
     ) -> Result<Arc<TableSchema>, CaspioError> {
         let key = (caspio.connection(), table.to_ascii_lowercase());
-        if let Some(schema) = self.known.read().ok().and_then(|known| known.get(&key).cloned()) {
-            return Ok(schema);
-        }
-        let schema = Arc::new(caspio.fields(context, table).await?);
-        if let Ok(mut known) = self.known.write() {
-            known.insert(key, schema.clone());
-        }
-        Ok(schema)
+        let asked = async { caspio.fields(context, table).await.map(Arc::new) };
+        self.known.try_get_with(key, asked).await.map_err(|e| (*e).clone())
     }
 
     /// Forgets a table.
-    pub fn forget(&self, connection: ConnectionId, table: &str) {
-        if let Ok(mut known) = self.known.write() {
-            known.remove(&(connection, table.to_ascii_lowercase()));
-        }
+    pub async fn forget(&self, connection: ConnectionId, table: &str) {
+        self.known.invalidate(&(connection, table.to_ascii_lowercase())).await;
     }
 }

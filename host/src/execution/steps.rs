@@ -28,8 +28,6 @@ pub(super) enum End {
     Undecided { step: u32, action: &'static str, repeatable: bool },
     /// The guest called something else than before.
     Diverged(Box<Divergence>),
-    /// Calls and answers of the attempt are more than may be kept.
-    JournalFull,
     /// The journal can't be read or written.
     Journal(JournalError),
 }
@@ -66,7 +64,8 @@ impl Waits {
     fn wait(&self, step: u32, error: &CaspioError) -> Option<End> {
         let cause = error.transient_cause()?;
         // Two steps that fail in turns are one wait; only an effect done is progress.
-        let so_far = self.before.filter(|(at, _)| *at >= step || !self.progressed).map_or(0, |(_, tries)| tries);
+        let so_far =
+            self.before.filter(|(at, _)| *at >= step || !self.progressed).map_or(0, |(_, tries)| tries);
         // Refused credentials wait for a person, however long.
         if so_far >= self.settings.step_waits && cause != Cause::Connection {
             return None;
@@ -137,15 +136,9 @@ impl Steps for RunSteps {
     type End = End;
 
     async fn step(&mut self, action: Action) -> Ended {
-        if let Some(too_large) = grants::too_large(&action) {
-            return Ok(Err(too_large));
-        }
         let denied = grants::check(&self.performer.grants, &action);
         let shown = grants::table_of(&self.performer.grants, &action);
         let journal = self.journal.as_mut().ok_or_else(closed)?;
-        if journal.is_full() {
-            return Err(End::JournalFull);
-        }
         journal.flush().await?;
         let (slot, plan) = match journal.next(&action, shown)? {
             Next::Answered(result) => return Ok(result),

@@ -33,7 +33,11 @@ pub(super) fn message_id(object: &Map<String, Value>) -> Option<String> {
 
 pub(super) fn cut(hook: &Hook, object: &Map<String, Value>) -> Cut {
     let Some(event_type) = text(object, "eventType") else {
-        return if object.contains_key("data") { Cut::Unparsable("not-a-message") } else { Cut::Nothing("test-message") };
+        return if object.contains_key("data") {
+            Cut::Unparsable("not-a-message")
+        } else {
+            Cut::Nothing("test-message")
+        };
     };
     let Some(kind) = TriggerKind::from_caspio(event_type) else { return Cut::Nothing("unknown-event-type") };
     let rows = match object.get("data") {

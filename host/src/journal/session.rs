@@ -15,9 +15,6 @@ use super::{Plan, entry};
 /// First and longest pause between tries of a commit that must succeed.
 const COMMIT_PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
-/// Sealed bytes of steps that one attempt may record: enough for some hundred thousand small rows, little enough
-/// that all runs at once fit into memory.
-const MAX_BYTES: usize = 64 << 20;
 /// Pending bytes that are written without waiting for an effect.
 const FLUSH_BYTES: usize = 4 << 20;
 
@@ -97,9 +94,8 @@ pub struct Journal {
     recorded: VecDeque<StepRecord>,
     next: u32,
     pending: JournalWrite,
-    /// Bytes of `pending`, and of all steps of this attempt.
+    /// Bytes of `pending`.
     pending_bytes: usize,
-    bytes: usize,
     elapsed_us: u64,
 }
 
@@ -145,7 +141,6 @@ impl Journal {
             next: 1,
             pending,
             pending_bytes: 0,
-            bytes: 0,
             elapsed_us: 0,
         })))
     }
@@ -154,12 +149,6 @@ impl Journal {
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         Duration::from_micros(self.elapsed_us)
-    }
-
-    /// Whether the attempt has recorded as much as it may.
-    #[must_use]
-    pub fn is_full(&self) -> bool {
-        self.bytes > MAX_BYTES
     }
 
     /// Writes what is pending when it is much, so that it is neither held in memory nor one long commit.
@@ -338,7 +327,6 @@ impl Journal {
         record.elapsed_us = self.elapsed_us;
         record.calls = record.calls.saturating_add(calls);
         record.finished_at = Some(now);
-        self.bytes = self.bytes.saturating_add(weight(&record));
         Ok(record)
     }
 }

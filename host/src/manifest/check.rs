@@ -139,7 +139,10 @@ fn trigger(raw: RawTrigger, grants: &Grants, at: usize, text: &str) -> Result<Tr
             if sources.get_ref().is_empty() {
                 return wrong(
                     span,
-                    format!("`sources` is empty; leave it out for changes by anyone, or name some of {}", SOURCES.join(", ")),
+                    format!(
+                        "`sources` is empty; leave it out for changes by anyone, or name some of {}",
+                        SOURCES.join(", ")
+                    ),
                 );
             }
             let mut known = Vec::new();

@@ -127,25 +127,6 @@ impl Action {
         }
     }
 
-    /// About how many bytes it holds.
-    #[must_use]
-    pub fn weight(&self) -> usize {
-        let table = self.table().map_or(0, str::len);
-        table + match self {
-            Self::ListRecords { query, .. } => {
-                let names = query.select.iter().map(String::len).sum::<usize>();
-                let order = query.order.iter().map(|key| key.field.len()).sum::<usize>();
-                names + order + query.criteria.as_ref().map_or(0, Criteria::weight)
-            }
-            Self::CreateRecord { row, .. } => row.weight(),
-            Self::UpdateRecords { criteria, changes: row, .. } | Self::UpsertRecord { criteria, row, .. } => {
-                criteria.weight() + row.weight()
-            }
-            Self::DeleteRecords { criteria, .. } => criteria.weight(),
-            Self::GetRecord { .. } | Self::ListTables | Self::ListFields { .. } => 0,
-        }
-    }
-
     /// Whether it changes something.
     #[must_use]
     pub fn effect(&self) -> Effect {

@@ -75,29 +75,6 @@ impl Criteria {
         }
     }
 
-    /// About how many bytes it holds.
-    #[must_use]
-    pub fn weight(&self) -> usize {
-        match self {
-            Self::Compare { field, operator } => {
-                let value = match operator {
-                    Operator::Equals(v)
-                    | Operator::NotEquals(v)
-                    | Operator::Less(v)
-                    | Operator::LessOrEqual(v)
-                    | Operator::Greater(v)
-                    | Operator::GreaterOrEqual(v) => v.weight(),
-                    Operator::Contains(text) | Operator::StartsWith(text) => text.len(),
-                    Operator::AnyOf(list) => list.iter().map(Value::weight).sum(),
-                    Operator::IsEmpty | Operator::IsNotEmpty => 0,
-                };
-                16 + field.len() + value
-            }
-            Self::All(list) | Self::Any(list) => 16 + list.iter().map(Self::weight).sum::<usize>(),
-            Self::Not(inner) => 16 + inner.weight(),
-        }
-    }
-
     /// False when every record matches whatever it holds, e.g. an empty `All`.
     #[must_use]
     pub fn restricts(&self) -> bool {

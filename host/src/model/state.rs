@@ -89,8 +89,6 @@ text_enum!(
     LimitWall = "limit-wall",
     /// Too many host calls.
     LimitHostCalls = "limit-host-calls",
-    /// Calls and answers are more than may be kept.
-    LimitJournal = "limit-journal",
     /// Too much written to the log.
     LimitLog = "limit-log",
     /// The process died too often while it ran.
@@ -117,8 +115,6 @@ text_enum!(
     GuestRetry = "guest-retry",
     /// The host was shut down in the middle (the run waits).
     Shutdown = "shutdown",
-    /// There was no room for another guest (the run waits).
-    Busy = "busy",
     /// The host's store could not be used (the run waits).
     Store = "store",
     /// The store was restored from a backup; the run may have gone on in the original.

@@ -40,17 +40,6 @@ pub enum Value {
 }
 
 impl Value {
-    /// About how many bytes it holds.
-    #[must_use]
-    pub fn weight(&self) -> usize {
-        16 + match self {
-            Self::Text(t) | Self::Decimal(t) | Self::Date(t) | Self::DateTime(t) => t.len(),
-            Self::Choices(list) => list.iter().map(|c| 16 + c.label.len()).sum(),
-            Self::Bytes(bytes) => bytes.len(),
-            Self::Null | Self::Integer(_) | Self::Number(_) | Self::Boolean(_) => 0,
-        }
-    }
-
     /// The kind's name, for error texts.
     #[must_use]
     pub fn kind(&self) -> &'static str {
@@ -91,12 +80,6 @@ impl Row {
     #[must_use]
     pub fn get(&self, field: &str) -> Option<&Value> {
         self.0.iter().find(|(name, _)| name.eq_ignore_ascii_case(field)).map(|(_, value)| value)
-    }
-
-    /// About how many bytes it holds.
-    #[must_use]
-    pub fn weight(&self) -> usize {
-        self.0.iter().map(|(name, value)| name.len() + value.weight()).sum()
     }
 
     /// The row's `PK_ID`, when it has one.

@@ -92,8 +92,6 @@ pub enum AttemptOutcome<E> {
     },
     /// The host is ending.
     Stopped,
-    /// There was no room for another guest.
-    Busy,
     /// A call ended the attempt.
     Ended(E),
 }
@@ -235,9 +233,6 @@ fn judge<E>(ended: Ended<E>, hit: Option<LimitHit>, log: &RunLog, limits: &Limit
     }
     if let Some(hit) = hit {
         return AttemptOutcome::Limit { kind: hit.kind, text: hit.text };
-    }
-    if error.downcast_ref::<wasmtime::PoolConcurrencyLimitError>().is_some() {
-        return AttemptOutcome::Busy;
     }
     let text = match (trap, error.downcast_ref::<wasmtime_wasi::I32Exit>()) {
         (Some(trap), _) => format!("the component trapped ({trap})"),

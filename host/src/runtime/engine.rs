@@ -16,11 +16,6 @@ const KEEP_RESIDENT: usize = 128 << 10;
 const WASM_STACK: usize = 512 << 10;
 const FIBER_STACK: usize = 1 << 20;
 
-/// Of one component. One in Rust has 3 core instances, 1 memory and 2 tables; JavaScript and Python somewhat more.
-const CORE_INSTANCES: u32 = 32;
-const MEMORIES: u32 = 4;
-const TABLES: u32 = 16;
-
 /// What compiled code depends on; the same for every engine of ours.
 fn config() -> Config {
     let mut config = Config::new();
@@ -47,15 +42,15 @@ pub(super) fn compiler() -> wasmtime::Result<Engine> {
 pub(super) fn engine(settings: &RuntimeSettings) -> wasmtime::Result<Engine> {
     let n = settings.instances.max(1);
     let mut pool = PoolingAllocationConfig::default();
+    // A component is a few core modules: its own, and adapters. The largest one fits alone into every pool;
+    // when others hold the places, a guest waits for them.
     pool.total_component_instances(n)
-        // A component is a few core modules, its own and adapters. The pool holds the largest of all that are
-        // allowed at the same time, so that none takes another's place.
-        .total_core_instances(n.saturating_mul(CORE_INSTANCES))
-        .max_core_instances_per_component(CORE_INSTANCES)
-        .total_memories(n.saturating_mul(MEMORIES))
-        .max_memories_per_component(MEMORIES)
-        .total_tables(n.saturating_mul(TABLES))
-        .max_tables_per_component(TABLES)
+        .total_core_instances(n.saturating_mul(8).max(64))
+        .max_core_instances_per_component(64)
+        .total_memories(n.saturating_mul(2).max(8))
+        .max_memories_per_component(8)
+        .total_tables(n.saturating_mul(8).max(64))
+        .max_tables_per_component(64)
         .total_stacks(n)
         .max_memory_size((settings.max_memory_mib.max(1) as usize) << 20)
         .linear_memory_keep_resident(KEEP_RESIDENT)

@@ -70,7 +70,11 @@ async fn mend(host: Arc<Host>) {
     let mut pause = MEND.0;
     loop {
         match host.triggers.resume().await {
-            Ok(0) => return,
+            Ok(0) => {
+                pause = MEND.0;
+                host.triggers.until_unfinished().await;
+                // Whoever left it so may be trying again at this moment.
+            }
             Ok(left) => tracing::warn!(left, "webhooks are not finished; trying again"),
             Err(error) => tracing::error!(code = error.code(), "webhooks can't be looked at; trying again"),
         }

@@ -25,7 +25,7 @@ use tokio::sync::watch;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 
-use crate::config::{Config, DataDir};
+use crate::config::{Config, DataDir, DataDirError};
 
 pub use auth::TENANT_HEADER;
 pub use error::{ErrorBody, ErrorEnvelope};
@@ -42,7 +42,11 @@ pub async fn serve(
     stop: watch::Receiver<bool>,
     started: impl FnOnce(SocketAddr),
 ) -> Result<(), StartError> {
-    let _lock = data.lock().map_err(StartError::Data)?;
+    if !data.database().exists() {
+        return Err(DataDirError::NotInitialised(data.root().to_owned()).into());
+    }
+    data.make_private()?;
+    let _lock = data.lock()?;
     let host = Arc::new(Host::open(&config, data, compiler).await?);
     let listen = config.server.listen;
     let listener = tokio::net::TcpListener::bind(listen).await.map_err(|e| StartError::Listen(listen, e))?;

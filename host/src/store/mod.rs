@@ -94,6 +94,8 @@ pub trait Store: Send + Sync + 'static {
 
     /// Gives a connection a new secret.
     async fn set_secret(&self, id: ConnectionId, sealed: Vec<u8>) -> Result<()>;
+    /// Makes runs due that wait because the connection's credentials were refused.
+    async fn hurry(&self, connection: ConnectionId, at: Time) -> Result<()>;
     /// Removes a connection with its secret, unless workflows use it: answers their names.
     async fn remove_connection(&self, id: ConnectionId, at: Time) -> Result<Vec<String>>;
 
@@ -170,6 +172,8 @@ pub trait Store: Send + Sync + 'static {
         tenant: &TenantId,
         event: crate::model::EventId,
     ) -> Result<Option<(EventRecord, Vec<RunId>)>>;
+    /// Names of connections whose runs wait because their credentials are refused.
+    async fn waiting_connections(&self, tenant: &TenantId) -> Result<Vec<String>>;
     /// How many runs of a tenant are in which state.
     async fn run_totals(&self, tenant: &TenantId) -> Result<Vec<(crate::model::RunState, u64)>>;
     /// Writes a consistent copy of the whole store into a new file while work goes on.

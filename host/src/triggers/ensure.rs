@@ -28,7 +28,19 @@ impl Triggers {
         connection: ConnectionId,
         wanted: &[WantedTrigger],
     ) -> Result<WebhookRecord, TriggerError> {
-        let _turn = self.turn.lock().await;
+        let _turn = self.turn(workflow).await;
+        let ensured = self.ensure_locked(tenant, workflow, name, connection, wanted).await;
+        ensured.inspect_err(|_| self.unfinished.notify_one())
+    }
+
+    async fn ensure_locked(
+        &self,
+        tenant: &TenantId,
+        workflow: WorkflowId,
+        name: &str,
+        connection: ConnectionId,
+        wanted: &[WantedTrigger],
+    ) -> Result<WebhookRecord, TriggerError> {
         let caspio = self.connector.connect(connection).await?;
         let existing = self.store.webhook_of(workflow).await?;
         if existing.as_ref().is_some_and(|w| w.connection != connection) {
@@ -36,6 +48,9 @@ impl Triggers {
         }
         if existing.as_ref().is_some_and(|w| w.stage == WebhookStage::Removing) {
             self.remove_locked(workflow).await?;
+        }
+        if let Some(webhook) = self.store.webhook_of(workflow).await? {
+            self.match_with_caspio(&caspio, &webhook).await?;
         }
         let existing = self.store.webhook_of(workflow).await?;
         let triggers = self.triggers(&caspio, workflow, wanted, existing.as_ref()).await?;
@@ -45,10 +60,6 @@ impl Triggers {
                 true
             }
             Some(webhook) => {
-                if webhook.stage == WebhookStage::Ready && webhook.triggers == triggers {
-                    self.store.set_workflow_state(workflow, WorkflowState::Active).await?;
-                    return Ok(webhook);
-                }
                 self.store.replace_triggers(webhook.id, triggers).await?;
                 if webhook.stage == WebhookStage::Ready {
                     self.advance(&webhook, WebhookStage::Made).await?;
@@ -59,12 +70,39 @@ impl Triggers {
         self.finish(&caspio, workflow, fresh).await
     }
 
-    /// Goes on with a webhook that was planned before.
+    /// Goes on with a webhook whose making or removing was cut off, unless it is finished by now.
     pub(super) async fn go_on(&self, workflow: WorkflowId) -> Result<(), TriggerError> {
-        let _turn = self.turn.lock().await;
-        let webhook = self.reload(workflow).await?;
+        let _turn = self.turn(workflow).await;
+        let Some(webhook) = self.store.webhook_of(workflow).await? else { return Ok(()) };
+        match webhook.stage {
+            WebhookStage::Removing => return self.remove_locked(workflow).await,
+            WebhookStage::Planned | WebhookStage::Made => {}
+            WebhookStage::Ready | WebhookStage::Tombstone => return Ok(()),
+        }
         let caspio = self.connector.connect(webhook.connection).await?;
         self.finish(&caspio, workflow, false).await.map(drop)
+    }
+
+    /// What a person did in Caspio, and a new public URL: a webhook that is gone is made anew, one that
+    /// points elsewhere is pointed here.
+    async fn match_with_caspio(&self, caspio: &Caspio, webhook: &WebhookRecord) -> Result<(), TriggerError> {
+        let Some(id) = webhook.caspio_id.as_deref() else { return Ok(()) };
+        let url = self.url_of(webhook).await?;
+        let listed = caspio
+            .list_webhooks(&context(webhook.workflow, "webhooks.list"))
+            .await
+            .map_err(failed("looking at the webhook in Caspio"))?;
+        match listed.iter().find(|found| found.id == id) {
+            None => {
+                tracing::warn!(webhook = %webhook.id, "the webhook is gone from Caspio; it is made anew");
+                self.bury(webhook).await
+            }
+            Some(found) if found.outgoing_urls != [url.clone()] => caspio
+                .point_webhook(&context(webhook.workflow, "webhooks.update"), id, &url)
+                .await
+                .map_err(failed("giving the webhook this host's URL")),
+            Some(_) => Ok(()),
+        }
     }
 
     /// From any stage to `ready`. `fresh`: nothing of it can be in Caspio yet.

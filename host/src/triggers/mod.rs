@@ -11,15 +11,16 @@ mod ensure;
 mod events;
 mod remove;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify, OwnedMutexGuard};
 
 use crate::accounts::{ConnectError, Connector, KeyError, Keyring};
 use crate::caspio::{CallContext, CaspioError};
 use crate::model::{TriggerKind, UrlId, WebhookId, WorkflowId};
 use crate::secrets::SealError;
-use crate::store::{Store, StoreError, WebhookRecord, WebhookStage};
+use crate::store::{Store, StoreError, WebhookRecord};
 
 /// Why a webhook is not as it should be.
 #[derive(Debug, thiserror::Error)]
@@ -85,8 +86,10 @@ pub struct Triggers {
     connector: Connector,
     public_url: Option<String>,
     on_change: OnChange,
-    /// One at a time: two activations of the same workflow must not both make a webhook.
-    turn: Mutex<()>,
+    /// One at a time a workflow: two activations must not both make a webhook.
+    turns: std::sync::Mutex<HashMap<WorkflowId, Arc<Mutex<()>>>>,
+    /// Rung when a webhook was left unfinished.
+    unfinished: Notify,
 }
 
 impl Triggers {
@@ -99,7 +102,15 @@ impl Triggers {
         public_url: Option<String>,
         on_change: OnChange,
     ) -> Self {
-        Self { store, keys, connector, public_url, on_change, turn: Mutex::new(()) }
+        Self {
+            store,
+            keys,
+            connector,
+            public_url,
+            on_change,
+            turns: std::sync::Mutex::default(),
+            unfinished: Notify::new(),
+        }
     }
 
     /// Goes on with webhooks whose making or removing was cut off. Returns how many are still unfinished.
@@ -109,16 +120,26 @@ impl Triggers {
     pub async fn resume(&self) -> Result<usize, StoreError> {
         let mut left = 0;
         for webhook in self.store.unfinished_webhooks().await? {
-            let done = match webhook.stage {
-                WebhookStage::Removing => self.remove(webhook.workflow).await,
-                _ => self.go_on(webhook.workflow).await,
-            };
-            if let Err(error) = done {
+            if let Err(error) = self.go_on(webhook.workflow).await {
                 left += 1;
                 tracing::warn!(webhook = %webhook.id, %error, "a webhook is not finished yet");
             }
         }
         Ok(left)
+    }
+
+    /// Ends when a webhook was left unfinished since the last time.
+    pub async fn until_unfinished(&self) {
+        self.unfinished.notified().await;
+    }
+
+    /// A workflow's turn: nobody else changes its webhook meanwhile.
+    async fn turn(&self, workflow: WorkflowId) -> OwnedMutexGuard<()> {
+        let turn = match self.turns.lock() {
+            Ok(mut turns) => turns.entry(workflow).or_default().clone(),
+            Err(_) => Arc::default(),
+        };
+        turn.lock_owned().await
     }
 
     /// The URL under which Caspio reaches a webhook.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::clock::Time;
 use crate::faults;
 use crate::model::{WorkflowId, WorkflowState};
-use crate::store::{WebhookStage, WebhookUpdate};
+use crate::store::{WebhookRecord, WebhookStage, WebhookUpdate};
 
 use super::{TriggerError, Triggers, context, failed};
 
@@ -19,8 +19,8 @@ impl Triggers {
     /// # Errors
     /// When Caspio does not do it: the webhook still fires then, and calling again goes on.
     pub async fn remove(&self, workflow: WorkflowId) -> Result<(), TriggerError> {
-        let _turn = self.turn.lock().await;
-        self.remove_locked(workflow).await
+        let _turn = self.turn(workflow).await;
+        self.remove_locked(workflow).await.inspect_err(|_| self.unfinished.notify_one())
     }
 
     pub(super) async fn remove_locked(&self, workflow: WorkflowId) -> Result<(), TriggerError> {
@@ -41,18 +41,24 @@ impl Triggers {
                 }
             }
             faults::pass("trigger.after-remove");
-            self.store
-                .update_webhook(WebhookUpdate {
-                    id: webhook.id,
-                    stage: WebhookStage::Tombstone,
-                    caspio_id: None,
-                    sealed_secret: None,
-                    tombstone_until: Some(Time::now().after(TOMBSTONE)),
-                })
-                .await?;
-            (self.on_change)(webhook.id);
+            self.bury(&webhook).await?;
         }
         self.store.set_workflow_state(workflow, WorkflowState::Inactive).await?;
+        Ok(())
+    }
+
+    /// Leaves a tombstone: late messages are answered and recorded.
+    pub(super) async fn bury(&self, webhook: &WebhookRecord) -> Result<(), TriggerError> {
+        self.store
+            .update_webhook(WebhookUpdate {
+                id: webhook.id,
+                stage: WebhookStage::Tombstone,
+                caspio_id: None,
+                sealed_secret: None,
+                tombstone_until: Some(Time::now().after(TOMBSTONE)),
+            })
+            .await?;
+        (self.on_change)(webhook.id);
         Ok(())
     }
 }

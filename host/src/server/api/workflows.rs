@@ -8,7 +8,9 @@ use axum::http::StatusCode;
 use axum::routing::{get, post};
 use serde::Deserialize;
 
-use crate::control::{DeployRequest, DeployView, NewEvent, SentView, WorkflowDetail, WorkflowView};
+use crate::control::{
+    ControlError, DeployRequest, DeployView, NewEvent, SentView, WorkflowDetail, WorkflowView,
+};
 use crate::server::auth::Tenant;
 use crate::server::error::ApiError;
 use crate::server::host::Host;
@@ -26,6 +28,21 @@ pub(super) fn routes() -> Router<Arc<Host>> {
         .route("/workflows/{name}/events", post(send))
 }
 
+/// What changes something in Caspio goes on when whoever asked for it is gone.
+async fn carried_through<T: Send + 'static>(
+    operation: impl Future<Output = Result<T, ControlError>> + Send + 'static,
+) -> Result<T, ApiError> {
+    match tokio::spawn(operation).await {
+        Ok(done) => Ok(done?),
+        Err(_) => Err(ApiError::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "failed",
+            "the host failed while it did this",
+            "look at its log, and at the workflow's state before you try again",
+        )),
+    }
+}
+
 async fn list(State(host): Shared, Tenant(tenant): Tenant) -> Answer<Vec<WorkflowView>> {
     Ok(axum::Json(host.control.workflows(&tenant).await?))
 }
@@ -35,7 +52,7 @@ async fn deploy(
     Tenant(tenant): Tenant,
     Json(request): Json<DeployRequest>,
 ) -> Answer<DeployView> {
-    Ok(axum::Json(host.control.deploy(&tenant, request).await?))
+    Ok(axum::Json(carried_through(async move { host.control.deploy(&tenant, request).await }).await?))
 }
 
 async fn show(
@@ -51,7 +68,7 @@ async fn activate(
     Tenant(tenant): Tenant,
     Path(name): Path<String>,
 ) -> Answer<WorkflowView> {
-    Ok(axum::Json(host.control.activate(&tenant, &name).await?))
+    Ok(axum::Json(carried_through(async move { host.control.activate(&tenant, &name).await }).await?))
 }
 
 async fn deactivate(
@@ -59,7 +76,7 @@ async fn deactivate(
     Tenant(tenant): Tenant,
     Path(name): Path<String>,
 ) -> Answer<WorkflowView> {
-    Ok(axum::Json(host.control.deactivate(&tenant, &name).await?))
+    Ok(axum::Json(carried_through(async move { host.control.deactivate(&tenant, &name).await }).await?))
 }
 
 async fn pause(
@@ -93,7 +110,8 @@ async fn delete(
     Path(name): Path<String>,
     Asked(how): Asked<Delete>,
 ) -> Result<StatusCode, ApiError> {
-    host.control.delete_workflow(&tenant, &name, how.discard_runs).await?;
+    carried_through(async move { host.control.delete_workflow(&tenant, &name, how.discard_runs).await })
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -143,6 +143,9 @@ impl Store for SqliteStore {
     async fn set_secret(&self, id: ConnectionId, sealed: Vec<u8>) -> Result<()> {
         self.writer.write(move |c| setup::set_secret(c, id, &sealed)).await
     }
+    async fn hurry(&self, connection: ConnectionId, at: Time) -> Result<()> {
+        self.writer.write(move |c| runs::hurry(c, connection, at)).await
+    }
     async fn remove_connection(&self, id: ConnectionId, at: Time) -> Result<Vec<String>> {
         self.writer.write(move |c| setup::remove_connection(c, id, at)).await
     }
@@ -244,6 +247,10 @@ impl Store for SqliteStore {
             None => Ok(None),
         })
         .await
+    }
+    async fn waiting_connections(&self, tenant: &TenantId) -> Result<Vec<String>> {
+        let tenant = tenant.clone();
+        self.read(move |c| runs::waiting_connections(c, &tenant)).await
     }
     async fn run_totals(&self, tenant: &TenantId) -> Result<Vec<(RunState, u64)>> {
         let tenant = tenant.clone();

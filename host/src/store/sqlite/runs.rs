@@ -37,7 +37,8 @@ pub(super) fn claim(c: &Connection, x: &Claim) -> Result<Vec<ClaimedRun>> {
             // One damaged run must not keep the others.
             Err(StoreError::Corrupt(what)) => {
                 tracing::error!(run = %which, what, "the run can't be read and is parked");
-                let sql = "UPDATE runs SET state = 'parked', cause = ?2, lease_owner = NULL, lease_until = NULL
+                let sql =
+                    "UPDATE runs SET state = 'parked', cause = ?2, lease_owner = NULL, lease_until = NULL
                            WHERE id = ?1";
                 run(c, sql, params![which.as_bytes(), Cause::Damaged.as_str()])?;
             }
@@ -107,6 +108,12 @@ pub(super) fn recover(c: &Connection, now: Time, max_crashes: u32) -> Result<(u6
     Ok((queued as u64, dead as u64))
 }
 
+/// Runs that wait for their connection's credentials are due.
+pub(super) fn hurry(c: &Connection, connection: ConnectionId, at: Time) -> Result<()> {
+    let sql = "UPDATE runs SET next_at = ?3 WHERE connection = ?1 AND state = 'queued' AND cause = ?2 AND next_at > ?3";
+    run(c, sql, params![connection.as_bytes(), Cause::Connection.as_str(), at.0]).map(drop)
+}
+
 /// In a restored store: what was unfinished may have gone on in the original.
 pub(super) fn park_unfinished(c: &Connection, at: Time) -> Result<u64> {
     let sql = "UPDATE runs SET state = 'parked', cause = ?1, next_at = NULL, lease_owner = NULL,
@@ -165,6 +172,12 @@ pub(super) fn list(c: &Connection, tenant: &TenantId, filter: &RunFilter) -> Res
 pub(super) fn one(c: &Connection, tenant: &TenantId, which: RunId) -> Result<Option<RunRecord>> {
     let sql = format!("{RUN} WHERE r.tenant = ?1 AND r.id = ?2");
     first(c, &sql, params![tenant.as_str(), which.as_bytes()], read)
+}
+
+pub(super) fn waiting_connections(c: &Connection, tenant: &TenantId) -> Result<Vec<String>> {
+    let sql = "SELECT DISTINCT c.name FROM runs r JOIN connections c ON c.id = r.connection
+               WHERE r.tenant = ?1 AND r.state = 'queued' AND r.cause = ?2 ORDER BY c.name";
+    all(c, sql, params![tenant.as_str(), Cause::Connection.as_str()], |r| r.get(0))
 }
 
 pub(super) fn totals(c: &Connection, tenant: &TenantId) -> Result<Vec<(RunState, u64)>> {

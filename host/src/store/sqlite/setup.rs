@@ -120,7 +120,7 @@ pub(super) fn remove_connection(c: &Connection, which: ConnectionId, at: Time) -
 
 pub(super) fn deploy(c: &Connection, x: &NewVersion) -> Result<Deployed> {
     let (workflow, number) = match workflow(c, &x.tenant, &x.name)? {
-        Some(old) => (old.id, old.active_version_max(c)? + 1),
+        Some(old) => (old.id, last_version(c, old.id)? + 1),
         None => {
             let new = WorkflowId::new();
             let sql = "INSERT INTO workflows (id, tenant, name, state, active_version, created_at)
@@ -156,12 +156,10 @@ pub(super) fn deploy(c: &Connection, x: &NewVersion) -> Result<Deployed> {
     Ok(Deployed { workflow, number })
 }
 
-impl WorkflowRecord {
-    /// The highest number given to a version so far.
-    fn active_version_max(&self, c: &Connection) -> Result<u32> {
-        let sql = "SELECT COALESCE(MAX(number), 0) FROM workflow_versions WHERE workflow = ?1";
-        Ok(first(c, sql, params![self.id.as_bytes()], |r| r.get(0))?.unwrap_or(0))
-    }
+/// The highest number given to a version so far.
+fn last_version(c: &Connection, workflow: WorkflowId) -> Result<u32> {
+    let sql = "SELECT COALESCE(MAX(number), 0) FROM workflow_versions WHERE workflow = ?1";
+    Ok(first(c, sql, params![workflow.as_bytes()], |r| r.get(0))?.unwrap_or(0))
 }
 
 const WORKFLOW: &str = "SELECT id, tenant, name, state, active_version, created_at FROM workflows";

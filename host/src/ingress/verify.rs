@@ -81,12 +81,88 @@ pub fn verify(raw: RawMessage) -> Result<Verified, IngressError> {
     let size = body.len();
     let content = match object {
         Some(object) => Content::Object(object),
-        None => Content::Unparsable(body),
+        None => Content::Unparsable(without(body, secret.expose().as_bytes())),
     };
     Ok(Verified::Authentic(Box::new(VerifiedMessage { hook, content, size, pin })))
+}
+
+/// What can't be read may still hold the secret: every occurrence is overwritten with '*'.
+fn without(mut body: Vec<u8>, secret: &[u8]) -> Vec<u8> {
+    let mut from = 0;
+    while let Some(rest) = body.get_mut(from..)
+        && let Some(at) = rest.windows(secret.len().max(1)).position(|window| window == secret)
+    {
+        if let Some(found) = rest.get_mut(at..at + secret.len()) {
+            found.fill(b'*');
+        }
+        from += at + secret.len().max(1);
+    }
+    body
 }
 
 fn parse(body: &[u8]) -> Option<Map<String, Value>> {
     let text = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     serde_json::from_slice(text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Time;
+    use crate::model::{ConnectionId, TenantId, WebhookId, WorkflowId};
+    use crate::secrets::{MasterKey, Secret};
+    use crate::store::{Rejected, WebhookRecord, WebhookStage};
+
+    const SECRET: &str = "5eC4e7";
+
+    fn hook() -> Arc<Hook> {
+        let tenant: TenantId = TenantId::DEFAULT.parse().unwrap();
+        let (key, _) = MasterKey::generate().unwrap().new_tenant_key(tenant.as_str()).unwrap();
+        let record = WebhookRecord {
+            id: WebhookId::new(),
+            tenant,
+            workflow: WorkflowId::new(),
+            connection: ConnectionId::new(),
+            connection_name: String::new(),
+            name: String::new(),
+            url_hash: [0; 32],
+            sealed_url_id: Vec::new(),
+            stage: WebhookStage::Ready,
+            caspio_id: None,
+            sealed_secret: None,
+            pinned_signature: None,
+            tombstone_until: None,
+            rejected: Rejected::default(),
+            triggers: Vec::new(),
+            created_at: Time::now(),
+        };
+        Arc::new(Hook { record, secret: Some(Secret::new(SECRET.to_owned())), pinned: None, key })
+    }
+
+    fn content(body: &str) -> Option<Content> {
+        match verify(RawMessage { hook: hook(), headers: Vec::new(), body: body.into() }).unwrap() {
+            Verified::Authentic(message) => Some(message.content),
+            Verified::Rejected(_) => None,
+        }
+    }
+
+    #[test]
+    fn the_secret_is_not_part_of_what_is_kept() {
+        for body in [
+            format!("{{\"secret\":\"{SECRET}\",\"data\":[]}}"),
+            format!("\u{feff}{{\"data\":[],\"secret\":\"\",\"secret\":\"{SECRET}\"}}"),
+        ] {
+            let Some(Content::Object(object)) = content(&body) else { panic!("{body}") };
+            assert_eq!(serde_json::to_string(&object).unwrap(), "{\"data\":[]}");
+        }
+        assert!(content("{\"secret\":\"other\"}").is_none());
+    }
+
+    #[test]
+    fn the_secret_is_overwritten_in_what_can_not_be_read() {
+        let clean = |body: &str| String::from_utf8(without(body.as_bytes().to_vec(), b"s3c")).unwrap();
+        assert_eq!(clean("s3c {s3cs3c s3 s3c"), "*** {****** s3 ***");
+        assert_eq!(clean(""), "");
+        assert_eq!(clean("s3"), "s3");
+    }
 }

@@ -42,13 +42,14 @@ pub(super) fn compiler() -> wasmtime::Result<Engine> {
 pub(super) fn engine(settings: &RuntimeSettings) -> wasmtime::Result<Engine> {
     let n = settings.instances.max(1);
     let mut pool = PoolingAllocationConfig::default();
+    // A component is a few core modules: its own, and adapters. The largest one fits alone into every pool;
+    // when others hold the places, a guest waits for them.
     pool.total_component_instances(n)
-        // A component is a few core modules: its own, and adapters.
-        .total_core_instances(n.saturating_mul(8))
+        .total_core_instances(n.saturating_mul(8).max(64))
         .max_core_instances_per_component(64)
-        .total_memories(n.saturating_mul(2))
+        .total_memories(n.saturating_mul(2).max(8))
         .max_memories_per_component(8)
-        .total_tables(n.saturating_mul(8))
+        .total_tables(n.saturating_mul(8).max(64))
         .max_tables_per_component(64)
         .total_stacks(n)
         .max_memory_size((settings.max_memory_mib.max(1) as usize) << 20)

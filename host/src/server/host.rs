@@ -90,9 +90,6 @@ impl Host {
     /// Opens everything. The data folder is locked by the caller.
     pub(super) async fn open(config: &Config, data: DataDir, compiler: PathBuf) -> Result<Self, StartError> {
         let public_url = config.server.checked_public_url()?;
-        if !data.database().exists() {
-            return Err(DataDirError::NotInitialised(data.root().to_owned()).into());
-        }
         let master = master_key(&data)?;
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&data.database())?);
         let keys = Keyring::new(store.clone(), master);

@@ -41,6 +41,10 @@ pub async fn serve(
     stop: watch::Receiver<bool>,
     started: impl FnOnce(SocketAddr),
 ) -> Result<(), StartError> {
+    // Before the lock, whose file would be the first thing in a folder that is not ours.
+    if !data.database().exists() {
+        return Err(crate::config::DataDirError::NotInitialised(data.root().to_owned()).into());
+    }
     let _lock = data.lock().map_err(StartError::Data)?;
     let host = Arc::new(Host::open(&config, data, compiler).await?);
     let listen = config.server.listen;
@@ -74,12 +78,10 @@ pub async fn serve(
 }
 
 fn router(host: &Arc<Host>, config: &Config) -> Router {
-    let timeout = |seconds: u64| {
-        TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, Duration::from_secs(seconds.max(1)))
-    };
-    let hooks =
-        hooks::routes(host.clone(), &config.server).layer(timeout(config.server.hook_timeout_seconds));
-    let api = api::routes(host.clone()).layer(timeout(config.server.api_timeout_seconds));
+    let hook_timeout = Duration::from_secs(config.server.hook_timeout_seconds.max(1));
+    let hooks = hooks::routes(host.clone(), &config.server)
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, hook_timeout));
+    let api = api::routes(host.clone(), config.server.api_timeout_seconds);
     let ready = host.clone();
     Router::new()
         .merge(hooks)
@@ -95,5 +97,6 @@ fn router(host: &Arc<Host>, config: &Config) -> Router {
                 }
             }),
         )
+        .fallback(api::unknown)
         .layer(CatchPanicLayer::new())
 }

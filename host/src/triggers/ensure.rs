@@ -59,12 +59,19 @@ impl Triggers {
         self.finish(&caspio, workflow, fresh).await
     }
 
-    /// Goes on with a webhook that was planned before.
-    pub(super) async fn go_on(&self, workflow: WorkflowId) -> Result<(), TriggerError> {
+    /// Goes on with a webhook whose making or removing was cut off, unless a person was faster: what is
+    /// as it was found then is a matter of the turn, not of when it was found.
+    pub(super) async fn go_on(&self, found: &WebhookRecord) -> Result<(), TriggerError> {
         let _turn = self.turn.lock().await;
-        let webhook = self.reload(workflow).await?;
-        let caspio = self.connector.connect(webhook.connection).await?;
-        self.finish(&caspio, workflow, false).await.map(drop)
+        let Some(webhook) = self.store.webhook_of(found.workflow).await? else { return Ok(()) };
+        match webhook.stage {
+            WebhookStage::Planned | WebhookStage::Made if webhook.id == found.id => {
+                let caspio = self.connector.connect(webhook.connection).await?;
+                self.finish(&caspio, webhook.workflow, false).await.map(drop)
+            }
+            WebhookStage::Removing => self.remove_locked(webhook.workflow).await,
+            _ => Ok(()),
+        }
     }
 
     /// From any stage to `ready`. `fresh`: nothing of it can be in Caspio yet.

@@ -19,7 +19,7 @@ use crate::accounts::{ConnectError, Connector, KeyError, Keyring};
 use crate::caspio::{CallContext, CaspioError};
 use crate::model::{TriggerKind, UrlId, WebhookId, WorkflowId};
 use crate::secrets::SealError;
-use crate::store::{Store, StoreError, WebhookRecord, WebhookStage};
+use crate::store::{Store, StoreError, WebhookRecord};
 
 /// Why a webhook is not as it should be.
 #[derive(Debug, thiserror::Error)]
@@ -109,10 +109,7 @@ impl Triggers {
     pub async fn resume(&self) -> Result<usize, StoreError> {
         let mut left = 0;
         for webhook in self.store.unfinished_webhooks().await? {
-            let done = match webhook.stage {
-                WebhookStage::Removing => self.remove(webhook.workflow).await,
-                _ => self.go_on(webhook.workflow).await,
-            };
+            let done = self.go_on(&webhook).await;
             if let Err(error) = done {
                 left += 1;
                 tracing::warn!(webhook = %webhook.id, %error, "a webhook is not finished yet");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{FromRequestParts, Path, Query, State};
+use axum::extract::{FromRequestParts, Query, State};
 use axum::http::StatusCode;
 use axum::routing::get;
 use serde::Deserialize;
@@ -13,7 +13,7 @@ use crate::server::auth::Tenant;
 use crate::server::error::ApiError;
 use crate::server::host::Host;
 
-use super::{Answer, Shared};
+use super::{Answer, Segment, Shared};
 
 pub(super) fn routes() -> Router<Arc<Host>> {
     Router::new().route("/runs", get(list)).route("/runs/{id}", get(show))
@@ -42,7 +42,7 @@ struct Show {
 async fn show(
     State(host): Shared,
     Tenant(tenant): Tenant,
-    Path(id): Path<String>,
+    Segment(id): Segment<String>,
     Asked(show): Asked<Show>,
 ) -> Answer<RunDetail> {
     let id = id.parse().map_err(|_| {

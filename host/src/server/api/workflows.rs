@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::routing::{get, post};
 
 use crate::control::{DeployRequest, DeployView, WorkflowDetail, WorkflowView};
 use crate::server::auth::Tenant;
 use crate::server::host::Host;
 
-use super::{Answer, Json, Shared};
+use super::{Answer, Json, Segment, Shared};
 
 pub(super) fn routes() -> Router<Arc<Host>> {
     Router::new()
@@ -35,7 +35,7 @@ async fn deploy(
 async fn show(
     State(host): Shared,
     Tenant(tenant): Tenant,
-    Path(name): Path<String>,
+    Segment(name): Segment<String>,
 ) -> Answer<WorkflowDetail> {
     Ok(axum::Json(host.control.workflow(&tenant, &name).await?))
 }
@@ -43,7 +43,7 @@ async fn show(
 async fn activate(
     State(host): Shared,
     Tenant(tenant): Tenant,
-    Path(name): Path<String>,
+    Segment(name): Segment<String>,
 ) -> Answer<WorkflowView> {
     Ok(axum::Json(host.control.activate(&tenant, &name).await?))
 }
@@ -51,7 +51,7 @@ async fn activate(
 async fn deactivate(
     State(host): Shared,
     Tenant(tenant): Tenant,
-    Path(name): Path<String>,
+    Segment(name): Segment<String>,
 ) -> Answer<WorkflowView> {
     Ok(axum::Json(host.control.deactivate(&tenant, &name).await?))
 }

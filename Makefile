@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 CARGO ?= cargo
-GUESTS := patient-onboarding caspian-probe
+GUESTS := appointment-audit patient-onboarding caspian-probe
 GUEST_DIR = $(or $(CARGO_TARGET_DIR),target)/wasm32-wasip2/guest
 # One set of features for demo and tests, so that both use the same build.
 WORKSPACE := --workspace --features caspian/failpoints

@@ -136,4 +136,25 @@ impl Account {
         let asked = format!("requests/count?method={method}&path={path}");
         self.get(&asked).await["Count"].as_u64().expect("a count")
     }
+
+    /// A REST call as the API client makes it, e.g. `rest("POST", "tables", …)`; answers status and body.
+    pub async fn rest(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
+        let form = "grant_type=client_credentials&client_id=demo-client&client_secret=demo-secret";
+        let token = self
+            .http
+            .post(format!("{}/oauth/token", self.url()))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(form)
+            .send();
+        let token: Value = token.await.expect("a token").json().await.expect("JSON");
+        let response = self
+            .http
+            .request(method.parse().expect("a method"), format!("{}/integrations/rest/v3/{path}", self.url()))
+            .bearer_auth(token["access_token"].as_str().expect("a token"))
+            .json(&body)
+            .send();
+        let response = response.await.expect("an answer");
+        let status = response.status().as_u16();
+        (status, response.json().await.unwrap_or_default())
+    }
 }

@@ -36,19 +36,28 @@ pub struct HostOptions {
     pub log: Option<String>,
 }
 
-/// Retries and limits so quick that no test waits for them.
-const QUICK: &str = "
-[retry]
+/// Retries and limits so quick that no test waits for them, a section each; one that the test's own
+/// configuration has is left out.
+const QUICK: [(&str, &str); 2] = [
+    (
+        "[retry]",
+        "
 step_initial_seconds = 0.05
 step_max_seconds = 0.2
 step_waits = 2000
-[caspio]
+",
+    ),
+    (
+        "[caspio]",
+        "
 calls_per_second = 100000.0
 burst = 100000
 retry_pause_ms = 10
 first_pause_seconds = 0.05
 longest_pause_seconds = 0.2
-";
+",
+    ),
+];
 
 /// What a command answered.
 #[derive(Debug, Clone)]
@@ -137,7 +146,13 @@ impl Host {
 
     fn command(&self) -> Command {
         let config = self.folder.join("caspian.toml");
-        std::fs::write(&config, format!("{}\n{QUICK}", self.options.config)).expect("caspian.toml");
+        let mut text = self.options.config.clone();
+        for (section, keys) in QUICK {
+            if !self.options.config.contains(section) {
+                text.push_str(&format!("\n{section}{keys}"));
+            }
+        }
+        std::fs::write(&config, text).expect("caspian.toml");
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)

@@ -5,6 +5,7 @@
 //! user would, by commands and HTTP; what a person would do in Caspio goes through the emulator's administration.
 
 mod account;
+mod api;
 mod host;
 mod manifest;
 mod site;
@@ -12,6 +13,7 @@ mod wait;
 mod webhook;
 
 pub use account::Account;
+pub use api::ApiError;
 pub use host::{Answer, Host, HostOptions, binary};
 pub use manifest::{ManifestBuilder, guest, repository};
 pub use site::{Site, SiteOptions};

@@ -10,6 +10,7 @@ use crate::account::Account;
 use crate::host::{Answer, Host, HostOptions};
 use crate::manifest::ManifestBuilder;
 use crate::wait::until;
+use crate::webhook::Delivery;
 
 /// How a site is made.
 #[derive(Default)]
@@ -125,5 +126,15 @@ impl Site {
         self.deploy(manifest).await.ok();
         self.account.add_patient("Ada").await;
         self.until_runs(1, states).await.remove(0)
+    }
+
+    /// `workflow show NAME --json`
+    pub async fn workflow(&self, name: &str) -> Value {
+        self.host.cli(&["workflow", "show", name, "--json"]).await.json()
+    }
+
+    /// The account's first webhook, for messages by hand.
+    pub async fn delivery(&self) -> Delivery {
+        Delivery::of(self.account.webhooks().await.first().expect("a webhook"))
     }
 }

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::HostArgs;
 use super::error::CliError;
+use crate::model::TenantId;
 use crate::server::ErrorEnvelope;
 
 /// A host that commands talk to.
@@ -25,6 +26,16 @@ impl Api {
         let token = args.token.as_deref().map(str::trim).filter(|t| !t.is_empty()).ok_or_else(|| {
             CliError::usage("there is no token; give --token or CASPIAN_TOKEN (it is in DATA/admin.token)")
         })?;
+        if reqwest::header::HeaderValue::from_str(token).is_err() {
+            return Err(CliError::usage(
+                "the token holds characters that none has; copy it from DATA/admin.token",
+            ));
+        }
+        let tenant: TenantId = args.tenant.parse().map_err(|_| {
+            CliError::usage(
+                "the tenant's name is not usable; use 1 to 63 of a-z, 0-9 and -, starting with a letter",
+            )
+        })?;
         let host = base.host_str().unwrap_or_default().trim_matches(['[', ']']);
         let here = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
         if base.scheme() == "http" && !here && !args.allow_http {
@@ -39,7 +50,7 @@ impl Api {
         }
         let client =
             client.build().map_err(|e| CliError::failed(format!("the HTTP client can't be made ({e})")))?;
-        Ok(Self { client, base, token: token.to_owned(), tenant: args.tenant.clone() })
+        Ok(Self { client, base, token: token.to_owned(), tenant: tenant.to_string() })
     }
 
     fn request(&self, method: Method, path: &str) -> Result<RequestBuilder, CliError> {

@@ -21,7 +21,7 @@ pub(super) struct EmulatorArgs {
 }
 
 pub(super) async fn emulator(args: EmulatorArgs) -> Result<(), CliError> {
-    telemetry::start("info", LogFormat::Text);
+    telemetry::start("info", LogFormat::Text).map_err(CliError::failed)?;
     let seed = match &args.seed {
         Some(path) => Some(Seed::from_file(path).map_err(CliError::failed)?),
         None => None,

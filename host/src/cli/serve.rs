@@ -36,7 +36,7 @@ pub(super) struct ServeArgs {
 }
 
 pub(super) async fn serve(args: ServeArgs) -> Result<(), CliError> {
-    telemetry::start(&args.log, args.log_format);
+    telemetry::start(&args.log, args.log_format).map_err(CliError::usage)?;
     let mut config = match &args.config {
         Some(path) => Config::read(path).map_err(CliError::failed)?,
         None => Config::default(),

@@ -69,7 +69,7 @@ pub enum ConfigError {
     #[error("the configuration {0} can't be read ({1}); check the path")]
     Read(String, std::io::Error),
     /// The file is not valid.
-    #[error("the configuration {file}, line {line}, column {column}: {message}")]
+    #[error("the configuration {file}, line {line}, column {column}: {message}; correct the file")]
     Syntax {
         /// Path.
         file: String,
@@ -81,7 +81,9 @@ pub enum ConfigError {
         message: String,
     },
     /// The public URL is none.
-    #[error("the public URL must be https://host[:port] without a path (http:// only for loopback hosts)")]
+    #[error(
+        "the public URL is none that Caspio can use; give https://host[:port] without a path (http:// for loopback hosts only)"
+    )]
     PublicUrl,
 }
 

@@ -281,9 +281,13 @@ impl Executor {
     /// Commits the end of an attempt, however long the store needs for it. False when the run isn't ours any more.
     async fn commit(&self, run: RunId, finish: Finish) -> bool {
         let mut pause = COMMIT_PAUSE.0;
-        crate::faults::pass("run.before-finish");
         loop {
-            match self.parts.store.finish(run, &self.parts.owner, finish.clone()).await {
+            let full = crate::faults::hit("run.before-finish");
+            let committed = match full {
+                true => Err(StoreError::Full),
+                false => self.parts.store.finish(run, &self.parts.owner, finish.clone()).await,
+            };
+            match committed {
                 Ok(()) => {
                     let cause = finish.cause.map(|c| c.as_str());
                     tracing::info!(state = %finish.state, cause, "attempt ended");

@@ -139,6 +139,7 @@ impl Tries<'_> {
         match end {
             End::Wait { step, tries, delay, cause } => Ok(Verdict::later(cause, delay, Some((step, tries)))),
             End::Undecided { step, action, repeatable } => Ok(Verdict::undecided(step, action, repeatable)),
+            End::Diverged(divergence) => Ok(Verdict::diverged(&divergence)),
             End::Journal(error) => Err(error),
         }
     }

@@ -95,7 +95,12 @@ pub async fn persist(
     if faults::hit("ingress.commit-fails") {
         return Err(crate::store::StoreError::Full.into());
     }
-    let ingested = store.ingest(new).await?;
+    let ingested = store.ingest(new).await.inspect_err(|error| {
+        // Its tombstone has ended: the next message to this URL is one to an unknown URL.
+        if matches!(error, crate::store::StoreError::Missing(_)) {
+            hooks.forget(hook.record.id);
+        }
+    })?;
     faults::pass("ingress.after-commit");
     if pin.is_some() {
         tracing::info!(webhook = %hook.record.id, "messages of this webhook are signed; from now on they must be");

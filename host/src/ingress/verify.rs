@@ -1,8 +1,9 @@
 //! Whether a message is from Caspio.
 
+use std::fmt;
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
 use subtle::ConstantTimeEq as _;
 
@@ -60,7 +61,7 @@ pub fn verify(raw: RawMessage) -> Result<Verified, IngressError> {
         },
         None => {
             pin = signature::find(&headers, &body, secret);
-            let by_secret = || match Claims::read(&body).secret {
+            let by_secret = || match claimed_secret(&body) {
                 Some(text) => bool::from(text.as_bytes().ct_eq(secret.expose().as_bytes())),
                 None => false,
             };
@@ -90,17 +91,28 @@ pub fn verify(raw: RawMessage) -> Result<Verified, IngressError> {
     Ok(Verified::Authentic(Box::new(VerifiedMessage { hook, content, size, pin })))
 }
 
-/// What a body says about its origin, read without keeping the rest.
-#[derive(Default, Deserialize)]
-struct Claims {
-    #[serde(default)]
-    secret: Option<String>,
-}
+/// The secret that a body claims, read without keeping the rest; the last one when there are several.
+fn claimed_secret(body: &[u8]) -> Option<String> {
+    struct Claim;
+    impl<'de> Visitor<'de> for Claim {
+        type Value = Option<String>;
 
-impl Claims {
-    fn read(body: &[u8]) -> Self {
-        serde_json::from_slice(without_mark(body)).unwrap_or_default()
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut secret = None;
+            while let Some(name) = map.next_key::<std::borrow::Cow<'_, str>>()? {
+                if name == "secret" {
+                    secret = map.next_value::<Value>()?.as_str().map(str::to_owned);
+                } else {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+            Ok(secret)
+        }
     }
+    serde_json::Deserializer::from_slice(without_mark(body)).deserialize_map(Claim).ok().flatten()
 }
 
 /// What can't be read may still hold the secret: every occurrence is overwritten with '*'.
@@ -124,6 +136,68 @@ fn parse(body: &[u8]) -> Option<Map<String, Value>> {
 /// Without a byte order mark.
 fn without_mark(body: &[u8]) -> &[u8] {
     body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Time;
+    use crate::model::{ConnectionId, TenantId, WebhookId, WorkflowId};
+    use crate::secrets::{MasterKey, Secret};
+    use crate::store::{Rejected, WebhookRecord, WebhookStage};
+
+    const SECRET: &str = "5eC4e7";
+
+    fn hook() -> Arc<Hook> {
+        let tenant: TenantId = TenantId::DEFAULT.parse().unwrap();
+        let (key, _) = MasterKey::generate().unwrap().new_tenant_key(tenant.as_str()).unwrap();
+        let record = WebhookRecord {
+            id: WebhookId::new(),
+            tenant,
+            workflow: WorkflowId::new(),
+            connection: ConnectionId::new(),
+            connection_name: String::new(),
+            name: String::new(),
+            url_hash: [0; 32],
+            sealed_url_id: Vec::new(),
+            stage: WebhookStage::Ready,
+            caspio_id: None,
+            sealed_secret: None,
+            pinned_signature: None,
+            tombstone_until: None,
+            rejected: Rejected::default(),
+            triggers: Vec::new(),
+            created_at: Time::now(),
+        };
+        Arc::new(Hook { record, secret: Some(Secret::new(SECRET.to_owned())), pinned: None, key })
+    }
+
+    fn content(body: &str) -> Option<Content> {
+        match verify(RawMessage { hook: hook(), headers: Vec::new(), body: body.into() }).unwrap() {
+            Verified::Authentic(message) => Some(message.content),
+            Verified::Rejected(_) => None,
+        }
+    }
+
+    #[test]
+    fn the_secret_is_not_part_of_what_is_kept() {
+        for body in [
+            format!("{{\"secret\":\"{SECRET}\",\"data\":[]}}"),
+            format!("\u{feff}{{\"data\":[],\"secret\":\"\",\"secret\":\"{SECRET}\"}}"),
+        ] {
+            let Some(Content::Object(object)) = content(&body) else { panic!("{body}") };
+            assert_eq!(serde_json::to_string(&object).unwrap(), "{\"data\":[]}");
+        }
+        assert!(content("{\"secret\":\"other\"}").is_none());
+    }
+
+    #[test]
+    fn the_secret_is_overwritten_in_what_can_not_be_read() {
+        let clean = |body: &str| String::from_utf8(without(body.as_bytes().to_vec(), b"s3c")).unwrap();
+        assert_eq!(clean("s3c {s3cs3c s3 s3c"), "*** {****** s3 ***");
+        assert_eq!(clean(""), "");
+        assert_eq!(clean("s3"), "s3");
+    }
 }
 
 #[cfg(test)]

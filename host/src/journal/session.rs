@@ -257,7 +257,9 @@ impl Journal {
         record.sealed_plan = Some(entry::seal(&self.data_key, self.run, record.number, "plan", plan)?);
         let mut write = self.pending.clone();
         write.steps.push(record.clone());
-        faults::pass("journal.before-intent");
+        if faults::hit("journal.before-intent") {
+            return Err(StoreError::Full.into());
+        }
         self.store.record(self.run, &self.owner, write).await?;
         self.forget_pending();
         faults::pass("journal.after-intent");
@@ -278,8 +280,12 @@ impl Journal {
         let write = JournalWrite { forget_after: None, steps: vec![record] };
         let mut pause = COMMIT_PAUSE.0;
         loop {
-            faults::pass("journal.before-result");
-            match self.store.record(self.run, &self.owner, write.clone()).await {
+            let full = faults::hit("journal.before-result");
+            let committed = match full {
+                true => Err(StoreError::Full),
+                false => self.store.record(self.run, &self.owner, write.clone()).await,
+            };
+            match committed {
                 Err(e) if e.is_transient() => {
                     tracing::warn!(run = %self.run, code = e.code(), "result not committed yet; trying again");
                     tokio::time::sleep(pause).await;

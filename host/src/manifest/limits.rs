@@ -18,7 +18,8 @@ pub struct LimitSettings {
     /// Calls of imports. Default 1000, at most 100,000: every one is a step in the journal, and most cost
     /// an integration call.
     pub host_calls: u32,
-    /// KiB of log, stdout and stderr together. Default 256, at most 4096: it is kept, encrypted, with the run.
+    /// KiB of log, stdout and stderr together; a line counts 16 bytes besides its text. Default 256, at most 4096: it
+    /// is kept, encrypted, with the run.
     pub log_kib: u32,
 }
 

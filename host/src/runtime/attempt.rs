@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::{mpsc, watch};
-use wasmtime::{Store, Trap};
+use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
 
 use crate::model::{Action, ActionError, Answer, Cause, Event, EventId, Limits};
 
 use super::bindings::caspian::workflow::types::Failure;
 use super::components::{Prepared, Runtime};
 use super::convert;
-use super::guest::{Call, Guest, LimitHit, Reply};
+use super::guest::{Call, Guest, HANDLES, LimitHit, Reply};
 use super::output::{OutputLine, RunLog};
 use super::wall::WallBudget;
 
@@ -22,6 +22,8 @@ const HOSTCALL_BYTES: usize = 32 << 20;
 const TEXT_MAX: usize = 64 << 10;
 /// How much of standard error explains a trap.
 const STDERR_SHOWN: usize = 4 << 10;
+/// How long a guest waits that finds no place in the pool, before it looks again.
+const PLACE_PAUSE: Duration = Duration::from_millis(20);
 
 /// Answers the calls of a guest, one after the other.
 pub trait Steps: Send {
@@ -130,28 +132,43 @@ impl Runtime {
         input: AttemptInput,
         mut steps: S,
     ) -> (AttemptReport<S::End>, S) {
-        let log = RunLog::new(input.limits.log);
-        let (calls, mut called) = mpsc::channel(1);
-        let mut store = Store::new(self.engine(), Guest::new(&input, calls, log.clone()));
-        let ended = match prepare_store(&mut store, input.limits.fuel) {
-            Ok(()) => {
-                let event = convert::event(input.event_id, &input.event, input.attempt);
-                let handle = async {
-                    let instance = prepared.pre.instantiate_async(&mut store).await?;
-                    instance.call_handle(&mut store, &event).await
-                };
-                drive(handle, &mut called, &mut steps, &input.wall, input.stop.clone()).await
+        let (ended, hit, fuel, log) = loop {
+            let log = RunLog::new(input.limits.log);
+            let (calls, mut called) = mpsc::channel(1);
+            let mut store = Store::new(self.engine(), Guest::new(&input, calls, log.clone()));
+            let ended = match prepare_store(&mut store, input.limits.fuel) {
+                Ok(()) => {
+                    let event = convert::event(input.event_id, &input.event, input.attempt);
+                    let handle = async {
+                        let instance = prepared.pre.instantiate_async(&mut store).await?;
+                        instance.call_handle(&mut store, &event).await
+                    };
+                    drive(handle, &mut called, &mut steps, &input.wall, input.stop.clone()).await
+                }
+                Err(error) => Ended::Handled(Err(error)),
+            };
+            let fuel = input.limits.fuel.saturating_sub(store.get_fuel().unwrap_or(0));
+            if has_no_place(&ended) && store.data().host_calls == 0 {
+                drop(store);
+                let _pause = input.wall.pause();
+                tokio::time::sleep(PLACE_PAUSE).await;
+                continue;
             }
-            Err(error) => Ended::Handled(Err(error)),
+            let hit = store.data_mut().hit.take();
+            drop(store);
+            break (ended, hit, fuel, log);
         };
-        let fuel = input.limits.fuel.saturating_sub(store.get_fuel().unwrap_or(0));
-        let hit = store.data_mut().hit.take();
-        drop(store);
         log.end_lines();
         let outcome = judge(ended, hit, &log, &input.limits);
         let (output, output_truncated) = log.take();
         (AttemptReport { outcome, output, output_truncated, fuel }, steps)
     }
+}
+
+/// Others have all places of the pool, which is no fault of this guest. One comes free when a limit ends
+/// the longest of them, since the pool is large enough for every component alone.
+fn has_no_place<E>(ended: &Ended<E>) -> bool {
+    matches!(ended, Ended::Handled(Err(error)) if error.is::<PoolConcurrencyLimitError>())
 }
 
 fn prepare_store(store: &mut Store<Guest>, fuel: u64) -> wasmtime::Result<()> {
@@ -160,6 +177,7 @@ fn prepare_store(store: &mut Store<Guest>, fuel: u64) -> wasmtime::Result<()> {
     store.set_epoch_deadline(1);
     store.epoch_deadline_async_yield_and_update(1);
     store.set_hostcall_fuel(HOSTCALL_BYTES);
+    store.set_max_component_handles(HANDLES);
     Ok(())
 }
 

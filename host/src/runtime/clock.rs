@@ -14,6 +14,8 @@ use wasmtime_wasi::{HostMonotonicClock, HostWallClock};
 
 /// What one read of a clock adds.
 const READ: u64 = 1_000;
+/// The latest time, some 290 years after the start: a guest may sleep for ever and read on.
+const LATEST: u64 = u64::MAX / 2;
 
 /// The clock of one attempt. Cheap to clone; clones are the same clock.
 #[derive(Debug, Clone)]
@@ -35,7 +37,7 @@ impl VirtualClock {
     }
 
     fn forward(&self, to: u64) {
-        self.now.fetch_max(to, Ordering::Relaxed);
+        self.now.fetch_max(to.min(LATEST), Ordering::Relaxed);
     }
 
     fn read(&self) -> u64 {

@@ -16,9 +16,17 @@ use super::attempt::AttemptInput;
 use super::bindings::Workflow;
 use super::clock::{ClockView, HasClock, VirtualClock};
 use super::output::{OutputSource, RunLog};
+use super::weight;
 
 /// Elements of all tables of a guest: function pointers, mostly; a large guest has some 10,000.
 const TABLE_ELEMENTS: usize = 200_000;
+/// WASI handles (streams, pollables, descriptors) that a guest may hold at a time; each is memory of the host.
+pub(super) const HANDLES: usize = 10_000;
+/// Bytes that the calls of an attempt and their answers may carry in all: until the next commit all of them are in
+/// the host's memory. As much as one answer of Caspio may be, which no guest of ordinary size can hold.
+const CARRIED: usize = 64 << 20;
+/// Random bytes of one call; they are made in the host's memory.
+const RANDOM_BYTES: u64 = 1 << 20;
 
 /// A call of the guest and where its answer goes, with the time at which the step ended.
 pub(super) struct Call {
@@ -50,20 +58,27 @@ pub(super) struct Guest {
     clock: VirtualClock,
     memory: usize,
     table_elements: usize,
+    /// See [`CARRIED`].
+    carried: usize,
     wasi: WasiCtx,
     table: ResourceTable,
 }
 
 impl Guest {
     pub(super) fn new(input: &AttemptInput, calls: mpsc::Sender<Call>, log: RunLog) -> Self {
-        use rand_chacha::rand_core::SeedableRng as _;
+        use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
         let clock = VirtualClock::new(input.run_start);
         let mut random = rand_chacha::ChaCha20Rng::from_seed(input.seed);
         random.set_stream(1);
         let mut insecure = rand_chacha::ChaCha20Rng::from_seed(input.seed);
         insecure.set_stream(2);
-        let (half, _) = input.seed.split_at(16);
-        let insecure_seed = <[u8; 16]>::try_from(half).map_or(0, u128::from_le_bytes);
+        // Seeds the guest's hash maps. From a stream of its own: the secret seed never reaches a guest.
+        let mut third = rand_chacha::ChaCha20Rng::from_seed(input.seed);
+        third.set_stream(3);
+        let insecure_seed = u128::from(third.next_u64()) << 64 | u128::from(third.next_u64());
+        let mut table = ResourceTable::new();
+        // The store's own limit comes first.
+        table.set_max_capacity(2 * HANDLES);
         let wasi = WasiCtx::builder()
             .stdout(log.stream(OutputSource::Stdout))
             .stderr(log.stream(OutputSource::Stderr))
@@ -71,8 +86,8 @@ impl Guest {
             .monotonic_clock(clock.clone())
             .secure_random(random)
             .insecure_random(insecure)
-            // Only seeds hash maps; the secret seed itself never reaches a guest.
-            .insecure_random_seed(insecure_seed ^ 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c834)
+            .insecure_random_seed(insecure_seed)
+            .max_random_size(RANDOM_BYTES)
             .allow_tcp(false)
             .allow_udp(false)
             .allow_ip_name_lookup(false)
@@ -87,8 +102,9 @@ impl Guest {
             clock,
             memory: 0,
             table_elements: 0,
+            carried: 0,
             wasi,
-            table: ResourceTable::new(),
+            table,
         }
     }
 
@@ -116,11 +132,20 @@ impl Guest {
     /// One step: out to whoever drives the attempt, and back.
     pub(super) async fn step(&mut self, action: Action) -> wasmtime::Result<Result<Answer, ActionError>> {
         self.count_call()?;
+        // Counted alike in every attempt, since recorded calls have the same size again.
+        let carried = self.carried.saturating_add(weight::of_action(&action));
+        if carried > CARRIED {
+            return Ok(Err(ActionError::Limit(format!(
+                "the calls of this attempt carry more than {} MiB; select fewer fields and records, or work in several runs",
+                CARRIED >> 20
+            ))));
+        }
         let (answer, answered) = oneshot::channel();
         let gone = || wasmtime::Error::msg("the attempt has ended");
         self.calls.send(Call { action, answer }).await.map_err(|_| gone())?;
         let reply = answered.await.map_err(|_| gone())?;
         self.clock.step_ended(reply.elapsed);
+        self.carried = carried.saturating_add(weight::of_answer(&reply.result));
         Ok(reply.result)
     }
 }

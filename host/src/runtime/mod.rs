@@ -7,7 +7,7 @@
 //! part knows neither.
 //!
 //! Bounds: fuel (CPU, deterministic), memory, wall time, host calls, log; each ends the attempt with an
-//! error of its own. Epochs only make a busy guest yield its thread. A trap drops the store.
+//! error of its own. What all calls of an attempt carry together is bounded as well; the guest is told. Epochs only make a busy guest yield its thread. A trap drops the store.
 
 mod attempt;
 mod bindings;
@@ -22,6 +22,7 @@ mod guest;
 mod output;
 mod settings;
 mod wall;
+mod weight;
 
 pub use attempt::{AttemptInput, AttemptOutcome, AttemptReport, Steps};
 pub use compile::{CompileRequest, compile_in_this_process};

@@ -10,6 +10,8 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
 /// Longest line that is kept whole, in bytes; the rest of a longer one is cut off.
 const LINE_MAX: usize = 16 << 10;
+/// What a line counts besides its bytes, so that many empty lines are not free: kept, each takes more than this.
+const LINE_COST: usize = 16;
 
 /// Where a line came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,19 +68,27 @@ impl RunLog {
     /// Adds a line of `log.write`.
     pub(super) fn write_line(&self, source: OutputSource, text: &str) -> Result<(), LogLimit> {
         let Ok(mut kept) = self.kept.lock() else { return Ok(()) };
-        kept.count(text.len().saturating_add(1), self.limit)?;
+        kept.count(text.len().saturating_add(LINE_COST), self.limit)?;
         kept.push(source, text.as_bytes());
         Ok(())
     }
 
     fn write_bytes(&self, source: OutputSource, bytes: &[u8]) -> Result<(), LogLimit> {
         let Ok(mut kept) = self.kept.lock() else { return Ok(()) };
-        let counted = kept.count(bytes.len(), self.limit);
-        let room = self.limit.saturating_sub(kept.used.saturating_sub(bytes.len())).min(bytes.len());
-        let fits = bytes.get(..room).unwrap_or(bytes);
-        kept.buffer(source).extend_from_slice(fits);
+        let (mut fits, mut cost) = (0, 0);
+        let room = self.limit.saturating_sub(kept.used);
+        for byte in bytes {
+            let more: usize = if *byte == b'\n' { 1 + LINE_COST } else { 1 };
+            if cost + more > room {
+                break;
+            }
+            (fits, cost) = (fits + 1, cost + more);
+        }
+        kept.buffer(source).extend_from_slice(bytes.get(..fits).unwrap_or(bytes));
         kept.flush_lines(source, false);
-        counted
+        // What did not fit is what goes beyond the limit.
+        let counted = if fits < bytes.len() { self.limit.saturating_add(1) } else { cost };
+        kept.count(counted, self.limit)
     }
 
     /// Whether the limit was exceeded.
@@ -141,12 +151,14 @@ impl Kept {
 
     fn flush_lines(&mut self, source: OutputSource, all: bool) {
         let mut rest = std::mem::take(self.buffer(source));
-        while let Some(end) = rest.iter().position(|b| *b == b'\n') {
-            let tail = rest.split_off(end.saturating_add(1));
-            rest.truncate(end);
-            self.push(source, &rest);
-            rest = tail;
+        let mut start: usize = 0;
+        while let Some(tail) = rest.get(start..)
+            && let Some(end) = tail.iter().position(|b| *b == b'\n')
+        {
+            self.push(source, tail.get(..end).unwrap_or(tail));
+            start = start.saturating_add(end).saturating_add(1);
         }
+        rest.drain(..start.min(rest.len()));
         if (all && !rest.is_empty()) || rest.len() > LINE_MAX {
             self.push(source, &rest);
             rest.clear();
@@ -209,7 +221,7 @@ mod tests {
 
     #[test]
     fn streams_become_lines_and_stop_at_the_limit() {
-        let log = RunLog::new(40);
+        let log = RunLog::new(40 + 3 * LINE_COST);
         assert!(log.write_bytes(OutputSource::Stdout, b"one\ntw").is_ok());
         assert!(log.write_line(OutputSource::Warn, "log").is_ok());
         assert!(log.write_bytes(OutputSource::Stdout, b"o\n").is_ok());
@@ -222,6 +234,16 @@ mod tests {
         assert_eq!(texts[1], (OutputSource::Warn, "log"));
         assert_eq!(texts[2], (OutputSource::Stdout, "two"));
         assert!(truncated);
-        assert_eq!(lines.iter().map(|l| l.text.len()).sum::<usize>(), 3 + 3 + 3 + 3 + (40 - 15));
+        // Two newlines and the three texts; the line of `log.write` has none.
+        assert_eq!(lines.iter().map(|l| l.text.len()).sum::<usize>(), 3 + 3 + 3 + 3 + (40 - 14));
+    }
+
+    #[test]
+    fn empty_lines_are_not_free() {
+        let log = RunLog::new(1000);
+        assert!(log.write_bytes(OutputSource::Stdout, &[b'\n'; 900]).is_err());
+        let (lines, truncated) = log.take();
+        assert_eq!(lines.len(), 1000 / (1 + LINE_COST));
+        assert!(truncated);
     }
 }

@@ -1,7 +1,7 @@
 //! Errors of the control API: `{"error": {"code", "message", "next"}}`.
 
 use axum::Json;
-use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -61,13 +61,32 @@ impl From<ControlError> for ApiError {
 }
 
 impl From<JsonRejection> for ApiError {
-    fn from(_: JsonRejection) -> Self {
+    fn from(error: JsonRejection) -> Self {
+        if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            return Self::new(
+                error.status(),
+                "too-large",
+                "the body is larger than 2 MiB",
+                "shorten the manifest; keep data in a table",
+            );
+        }
         // The rejection's own text may quote the body.
         Self::new(
             StatusCode::BAD_REQUEST,
             "bad-request",
             "the body is not the JSON that this call takes",
             "use a caspian command of the same version as the host",
+        )
+    }
+}
+
+impl From<PathRejection> for ApiError {
+    fn from(_: PathRejection) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "bad-request",
+            "a name in the path is no text in UTF-8",
+            "correct the name",
         )
     }
 }

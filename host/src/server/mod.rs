@@ -15,7 +15,6 @@ mod listen;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -23,7 +22,6 @@ use axum::response::IntoResponse as _;
 use axum::routing::get;
 use tokio::sync::watch;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::timeout::TimeoutLayer;
 
 use crate::config::{Config, DataDir, DataDirError};
 
@@ -42,6 +40,7 @@ pub async fn serve(
     stop: watch::Receiver<bool>,
     started: impl FnOnce(SocketAddr),
 ) -> Result<(), StartError> {
+    // Before the lock, whose file would be the first thing in a folder that is not ours.
     if !data.database().exists() {
         return Err(DataDirError::NotInitialised(data.root().to_owned()).into());
     }
@@ -71,11 +70,8 @@ pub async fn serve(
 }
 
 fn router(host: &Arc<Host>, config: &Config) -> Router {
-    let timeout = |seconds: u64| {
-        TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, Duration::from_secs(seconds.max(1)))
-    };
     let hooks = hooks::routes(host.clone(), &config.server);
-    let api = api::routes(host.clone()).layer(timeout(config.server.api_timeout_seconds));
+    let api = api::routes(host.clone(), config.server.api_timeout_seconds);
     let ready = host.clone();
     Router::new()
         .merge(hooks)
@@ -91,5 +87,6 @@ fn router(host: &Arc<Host>, config: &Config) -> Router {
                 }
             }),
         )
+        .fallback(api::unknown)
         .layer(CatchPanicLayer::new())
 }

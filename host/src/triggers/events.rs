@@ -1,10 +1,22 @@
 //! A webhook's events in Caspio, brought into step with its triggers.
+//!
+//! An event that changed is changed in place, so that none is missed meanwhile. Caspio allows one event
+//! per kind and table, and updates of different fields; so a change may have to wait until another one has
+//! let go of a field, and where two wait for each other, one is deleted and made again. A kill between
+//! any two calls is mended by doing this once more.
 
 use crate::caspio::{Caspio, EventSpec, WebhookEvent};
 use crate::faults;
 use crate::store::{TriggerRecord, WebhookRecord};
 
 use super::{TriggerError, Triggers, context, failed};
+
+/// A trigger, and the event that is or will be its own.
+struct Want<'a> {
+    trigger: &'a TriggerRecord,
+    spec: EventSpec,
+    event: Option<WebhookEvent>,
+}
 
 impl Triggers {
     /// Makes missing events, changes those that differ in place, deletes those that no trigger wants.
@@ -17,7 +29,7 @@ impl Triggers {
         let Some(hook) = webhook.caspio_id.as_deref() else {
             return Err(crate::store::StoreError::Corrupt("a made webhook without id".to_owned()).into());
         };
-        let mut existing = if fresh {
+        let listed = if fresh {
             Vec::new()
         } else {
             caspio
@@ -25,40 +37,82 @@ impl Triggers {
                 .await
                 .map_err(failed("listing the webhook's events"))?
         };
-        for trigger in &webhook.triggers {
-            let spec = spec(trigger);
-            let id = match take_match(&mut existing, trigger, &spec) {
-                Some(event) => {
-                    if !same(&event, &spec) {
-                        caspio
-                            .update_event(&context(webhook.workflow, "events.update"), hook, &event.id, &spec)
-                            .await
-                            .map_err(failed("changing an event of the webhook"))?;
-                    }
-                    event.id
+        let (mut wants, surplus) = matched(&webhook.triggers, listed);
+        // What stands in the way of a wanted one goes first, the rest last.
+        let (blocking, idle): (Vec<_>, Vec<_>) =
+            surplus.into_iter().partition(|event| wants.iter().any(|want| clash(event, &want.spec)));
+        for event in blocking {
+            self.delete(caspio, webhook, hook, &event).await?;
+        }
+        while let Some(at) = next(&wants) {
+            let want = wants.remove(at);
+            let others = wants.iter().filter_map(|other| other.event.as_ref());
+            let free = !others.into_iter().any(|event| clash(event, &want.spec));
+            let event = match &want.event {
+                Some(event) if !free => {
+                    self.delete(caspio, webhook, hook, event).await?;
+                    wants.push(Want { event: None, ..want });
+                    continue;
                 }
-                None => {
-                    faults::pass("trigger.before-event");
-                    let made = caspio
-                        .create_event(&context(webhook.workflow, "events.create"), hook, &spec)
-                        .await
-                        .map_err(failed("making an event of the webhook"))?;
-                    faults::pass("trigger.after-event");
-                    made.id
-                }
+                Some(event) if same(event, &want.spec) => event.id.clone(),
+                Some(event) => self.change(caspio, webhook, hook, &event.id, &want.spec).await?,
+                None => self.create(caspio, webhook, hook, &want.spec).await?,
             };
-            if trigger.caspio_id.as_deref() != Some(id.as_str()) {
-                self.store.trigger_made(webhook.id, trigger.position, id).await?;
+            if want.trigger.caspio_id.as_deref() != Some(event.as_str()) {
+                self.store.trigger_made(webhook.id, want.trigger.position, event).await?;
                 (self.on_change)(webhook.id);
             }
         }
-        for event in existing {
-            caspio
-                .delete_event(&context(webhook.workflow, "events.delete"), hook, &event.id)
-                .await
-                .map_err(failed("deleting an event that no trigger wants"))?;
+        for event in idle {
+            self.delete(caspio, webhook, hook, &event).await?;
         }
         Ok(())
+    }
+
+    async fn create(
+        &self,
+        caspio: &Caspio,
+        webhook: &WebhookRecord,
+        hook: &str,
+        spec: &EventSpec,
+    ) -> Result<String, TriggerError> {
+        faults::pass("trigger.before-event");
+        let made = caspio
+            .create_event(&context(webhook.workflow, "events.create"), hook, spec)
+            .await
+            .map_err(failed("making an event of the webhook"))?;
+        faults::pass("trigger.after-event");
+        Ok(made.id)
+    }
+
+    async fn change(
+        &self,
+        caspio: &Caspio,
+        webhook: &WebhookRecord,
+        hook: &str,
+        id: &str,
+        spec: &EventSpec,
+    ) -> Result<String, TriggerError> {
+        faults::pass("trigger.before-change");
+        caspio
+            .update_event(&context(webhook.workflow, "events.update"), hook, id, spec)
+            .await
+            .map_err(failed("changing an event of the webhook"))?;
+        faults::pass("trigger.after-change");
+        Ok(id.to_owned())
+    }
+
+    async fn delete(
+        &self,
+        caspio: &Caspio,
+        webhook: &WebhookRecord,
+        hook: &str,
+        event: &WebhookEvent,
+    ) -> Result<(), TriggerError> {
+        caspio
+            .delete_event(&context(webhook.workflow, "events.delete"), hook, &event.id)
+            .await
+            .map_err(failed("deleting an event that no trigger wants"))
     }
 }
 
@@ -71,24 +125,51 @@ fn spec(trigger: &TriggerRecord) -> EventSpec {
     }
 }
 
-/// The event of a trigger: by id, else with the same fields, else of the same type and table
-/// (Caspio allows few of them, so a changed one is changed in place).
-fn take_match(
-    existing: &mut Vec<WebhookEvent>,
-    trigger: &TriggerRecord,
-    spec: &EventSpec,
-) -> Option<WebhookEvent> {
-    let alike = |e: &WebhookEvent| {
-        e.event_type == spec.event_type && e.object_name.eq_ignore_ascii_case(&spec.object_name)
+/// The event of each trigger: by id, else with the same fields, else of the same kind and table; and
+/// the events that are left over.
+fn matched(triggers: &[TriggerRecord], mut listed: Vec<WebhookEvent>) -> (Vec<Want<'_>>, Vec<WebhookEvent>) {
+    let mut wants: Vec<Want<'_>> =
+        triggers.iter().map(|trigger| Want { trigger, spec: spec(trigger), event: None }).collect();
+    for fits in [has_id, has_fields, alike] {
+        for want in wants.iter_mut().filter(|want| want.event.is_none()) {
+            let at = listed.iter().position(|event| alike(event, want) && fits(event, want));
+            want.event = at.map(|at| listed.swap_remove(at));
+        }
+    }
+    (wants, listed)
+}
+
+/// The first that no other's event stands in the way of; else the first that has an event.
+fn next(wants: &[Want<'_>]) -> Option<usize> {
+    let free = |(at, want): &(usize, &Want<'_>)| {
+        let others = wants.iter().enumerate().filter(|(other, _)| other != at);
+        !others.filter_map(|(_, other)| other.event.as_ref()).any(|event| clash(event, &want.spec))
     };
-    let at = existing
-        .iter()
-        .position(|e| alike(e) && Some(e.id.as_str()) == trigger.caspio_id.as_deref())
-        .or_else(|| {
-            existing.iter().position(|e| alike(e) && set(&e.object_fields) == set(&spec.object_fields))
-        })
-        .or_else(|| existing.iter().position(alike))?;
-    Some(existing.swap_remove(at))
+    let all = || wants.iter().enumerate();
+    let found = all().find(free).or_else(|| all().find(|(_, want)| want.event.is_some()));
+    found.map(|(at, _)| at).or_else(|| (!wants.is_empty()).then_some(0))
+}
+
+fn has_id(event: &WebhookEvent, want: &Want<'_>) -> bool {
+    want.trigger.caspio_id.as_deref() == Some(event.id.as_str())
+}
+
+fn has_fields(event: &WebhookEvent, want: &Want<'_>) -> bool {
+    set(&event.object_fields) == set(&want.spec.object_fields)
+}
+
+fn alike(event: &WebhookEvent, want: &Want<'_>) -> bool {
+    of_kind(event, &want.spec)
+}
+
+fn of_kind(event: &WebhookEvent, spec: &EventSpec) -> bool {
+    event.event_type == spec.event_type && event.object_name.eq_ignore_ascii_case(&spec.object_name)
+}
+
+/// Caspio does not take both: same kind and table, and a field in common (none named: all of them).
+fn clash(event: &WebhookEvent, spec: &EventSpec) -> bool {
+    let (theirs, ours) = (set(&event.object_fields), set(&spec.object_fields));
+    of_kind(event, spec) && (theirs.is_empty() || ours.is_empty() || !theirs.is_disjoint(&ours))
 }
 
 fn same(event: &WebhookEvent, spec: &EventSpec) -> bool {

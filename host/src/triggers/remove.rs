@@ -17,7 +17,8 @@ impl Triggers {
     /// gone already is no error.
     ///
     /// # Errors
-    /// When Caspio does not do it: the webhook still fires then, and calling again goes on.
+    /// When Caspio does not do it: the webhook still fires then, its messages are recorded and start no
+    /// run, and calling again goes on.
     pub async fn remove(&self, workflow: WorkflowId) -> Result<(), TriggerError> {
         let _turn = self.turn(workflow).await;
         self.remove_locked(workflow).await.inspect_err(|_| self.unfinished.notify_one())
@@ -28,6 +29,8 @@ impl Triggers {
             if webhook.stage != WebhookStage::Removing {
                 self.advance(&webhook, WebhookStage::Removing).await?;
             }
+            // From now on no message starts a run, whatever Caspio says; the state must not claim otherwise.
+            self.store.set_workflow_state(workflow, WorkflowState::Inactive).await?;
             faults::pass("trigger.before-remove");
             let caspio = self.connector.connect(webhook.connection).await?;
             match webhook.caspio_id.as_deref() {

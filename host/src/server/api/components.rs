@@ -3,29 +3,34 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
-use axum::extract::{Path, State};
+use axum::body::Body;
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
+use http_body_util::BodyExt as _;
 
 use crate::server::error::ApiError;
 use crate::server::host::Host;
 
-use super::Shared;
+use super::{Segment, Shared};
 
 pub(super) fn routes() -> Router<Arc<Host>> {
     Router::new().route("/components/{digest}", get(exists).put(put))
 }
 
-async fn exists(State(host): Shared, Path(digest): Path<String>) -> Result<StatusCode, ApiError> {
+async fn exists(State(host): Shared, Segment(digest): Segment<String>) -> Result<StatusCode, ApiError> {
     let there = host.control.has_component(&digest).await?;
     Ok(if there { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND })
 }
 
-async fn put(State(host): Shared, Path(digest): Path<String>, body: Body) -> Result<StatusCode, ApiError> {
+async fn put(
+    State(host): Shared,
+    Segment(digest): Segment<String>,
+    body: Body,
+) -> Result<StatusCode, ApiError> {
     let max = host.runtime.settings().max_component_mib;
     let limit = usize::try_from(max).unwrap_or(usize::MAX).saturating_mul(1 << 20);
-    let Ok(bytes) = to_bytes(body, limit).await else {
+    let Some(bytes) = read(body, limit).await else {
         return Err(ApiError::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "component-too-large",
@@ -33,6 +38,20 @@ async fn put(State(host): Shared, Path(digest): Path<String>, body: Body) -> Res
             "strip it (profile with strip = true), or raise runtime.max_component_mib",
         ));
     };
-    host.control.put_component(&digest, bytes.to_vec()).await?;
+    host.control.put_component(&digest, bytes).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// The body, unless it is too large or was cut off. It is read to its end in any case: a client that is
+/// still sending when the connection closes loses the answer.
+async fn read(mut body: Body, limit: usize) -> Option<Vec<u8>> {
+    let mut bytes = Some(Vec::new());
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.ok()?.into_data() else { continue };
+        bytes = bytes.filter(|kept| kept.len().saturating_add(data.len()) <= limit);
+        if let Some(kept) = &mut bytes {
+            kept.extend_from_slice(&data);
+        }
+    }
+    bytes
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{delete, get, post};
 use serde::Deserialize;
@@ -13,7 +13,7 @@ use crate::server::auth::Tenant;
 use crate::server::error::ApiError;
 use crate::server::host::Host;
 
-use super::{Answer, Json, Shared};
+use super::{Answer, Json, Segment, Shared};
 
 pub(super) fn routes() -> Router<Arc<Host>> {
     Router::new()
@@ -38,7 +38,7 @@ async fn add(
 async fn check(
     State(host): Shared,
     Tenant(tenant): Tenant,
-    Path(name): Path<String>,
+    Segment(name): Segment<String>,
 ) -> Answer<ConnectionView> {
     Ok(axum::Json(host.control.check_connection(&tenant, &name).await?))
 }
@@ -52,7 +52,7 @@ struct Rotate {
 async fn rotate(
     State(host): Shared,
     Tenant(tenant): Tenant,
-    Path(name): Path<String>,
+    Segment(name): Segment<String>,
     Json(new): Json<Rotate>,
 ) -> Answer<ConnectionView> {
     Ok(axum::Json(host.control.rotate_connection(&tenant, &name, &new.client_secret).await?))
@@ -61,7 +61,7 @@ async fn rotate(
 async fn remove(
     State(host): Shared,
     Tenant(tenant): Tenant,
-    Path(name): Path<String>,
+    Segment(name): Segment<String>,
 ) -> Result<StatusCode, ApiError> {
     host.control.remove_connection(&tenant, &name).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
 use serde::Deserialize;
@@ -13,7 +13,7 @@ use crate::server::auth::Tenant;
 use crate::server::error::ApiError;
 use crate::server::host::Host;
 
-use super::{Answer, Asked, Shared};
+use super::{Answer, Asked, Segment, Shared};
 
 pub(super) fn routes() -> Router<Arc<Host>> {
     Router::new().route("/events", get(list)).route("/events/{id}", get(show))
@@ -37,7 +37,7 @@ struct Show {
 async fn show(
     State(host): Shared,
     Tenant(tenant): Tenant,
-    Path(id): Path<String>,
+    Segment(id): Segment<String>,
     Asked(show): Asked<Show>,
 ) -> Answer<EventDetail> {
     let id = id.parse().map_err(|_| {

@@ -8,10 +8,13 @@ mod runs;
 mod workflows;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::extract::{FromRequest, FromRequestParts, Query};
+use axum::Router;
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::StatusCode;
-use axum::{Router, middleware};
+use axum::middleware::{self, Next};
+use axum::response::Response;
 
 use super::auth;
 use super::error::ApiError;
@@ -30,15 +33,12 @@ struct Json<T>(T);
 #[from_request(via(Query), rejection(ApiError))]
 struct Asked<T>(T);
 
-pub(super) fn routes(host: Arc<Host>) -> Router {
-    let unknown = || async {
-        ApiError::new(
-            StatusCode::NOT_FOUND,
-            "no-such-call",
-            "this host has no such call",
-            "use a caspian command of the same version as the host",
-        )
-    };
+/// A part of the path whose mistakes are answered in our form.
+#[derive(FromRequestParts)]
+#[from_request(via(Path), rejection(ApiError))]
+struct Segment<T>(T);
+
+pub(super) fn routes(host: Arc<Host>, timeout_seconds: u64) -> Router {
     Router::new()
         .merge(components::routes())
         .merge(connections::routes())
@@ -47,6 +47,39 @@ pub(super) fn routes(host: Arc<Host>) -> Router {
         .merge(events::routes())
         .merge(host::routes())
         .fallback(unknown)
+        .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn_with_state(host.clone(), auth::require_token))
+        .layer(middleware::from_fn(move |request, next| within(timeout_seconds.max(1), request, next)))
         .with_state(host)
+}
+
+/// Answers paths that are none of ours.
+pub(super) async fn unknown() -> ApiError {
+    ApiError::new(
+        StatusCode::NOT_FOUND,
+        "no-such-call",
+        "this host has no such call",
+        "use a caspian command of the same version as the host",
+    )
+}
+
+async fn wrong_method() -> ApiError {
+    ApiError::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method",
+        "this call is made with another method",
+        "use a caspian command of the same version as the host",
+    )
+}
+
+/// What takes too long is not waited for. What changes something in Caspio goes on all the same.
+async fn within(seconds: u64, request: Request, next: Next) -> Result<Response, ApiError> {
+    tokio::time::timeout(Duration::from_secs(seconds), next.run(request)).await.map_err(|_| {
+        ApiError::new(
+            StatusCode::GATEWAY_TIMEOUT,
+            "timeout",
+            &format!("the call took longer than {seconds} s"),
+            "it may still be going on: see what was done before you try again, or raise server.api_timeout_seconds",
+        )
+    })
 }

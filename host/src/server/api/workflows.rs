@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use serde::Deserialize;
@@ -15,7 +15,7 @@ use crate::server::auth::Tenant;
 use crate::server::error::ApiError;
 use crate::server::host::Host;
 
-use super::{Answer, Asked, Json, Shared};
+use super::{Answer, Asked, Json, Segment, Shared};
 
 pub(super) fn routes() -> Router<Arc<Host>> {
     Router::new()
@@ -58,7 +58,7 @@ async fn deploy(
 async fn show(
     State(host): Shared,
     Tenant(tenant): Tenant,
-    Path(name): Path<String>,
+    Segment(name): Segment<String>,
 ) -> Answer<WorkflowDetail> {
     Ok(axum::Json(host.control.workflow(&tenant, &name).await?))
 }
@@ -66,7 +66,7 @@ async fn show(
 async fn activate(
     State(host): Shared,
     Tenant(tenant): Tenant,
-    Path(name): Path<String>,
+    Segment(name): Segment<String>,
 ) -> Answer<WorkflowView> {
     Ok(axum::Json(carried_through(async move { host.control.activate(&tenant, &name).await }).await?))
 }
@@ -74,7 +74,7 @@ async fn activate(
 async fn deactivate(
     State(host): Shared,
     Tenant(tenant): Tenant,
-    Path(name): Path<String>,
+    Segment(name): Segment<String>,
 ) -> Answer<WorkflowView> {
     Ok(axum::Json(carried_through(async move { host.control.deactivate(&tenant, &name).await }).await?))
 }
@@ -82,7 +82,7 @@ async fn deactivate(
 async fn pause(
     State(host): Shared,
     Tenant(tenant): Tenant,
-    Path(name): Path<String>,
+    Segment(name): Segment<String>,
 ) -> Answer<WorkflowView> {
     Ok(axum::Json(host.control.pause(&tenant, &name).await?))
 }
@@ -90,7 +90,7 @@ async fn pause(
 async fn resume(
     State(host): Shared,
     Tenant(tenant): Tenant,
-    Path(name): Path<String>,
+    Segment(name): Segment<String>,
 ) -> Answer<WorkflowView> {
     let resumed = host.control.resume(&tenant, &name).await?;
     host.wake.notify_one();
@@ -107,7 +107,7 @@ struct Delete {
 async fn delete(
     State(host): Shared,
     Tenant(tenant): Tenant,
-    Path(name): Path<String>,
+    Segment(name): Segment<String>,
     Asked(how): Asked<Delete>,
 ) -> Result<StatusCode, ApiError> {
     carried_through(async move { host.control.delete_workflow(&tenant, &name, how.discard_runs).await })
@@ -118,7 +118,7 @@ async fn delete(
 async fn send(
     State(host): Shared,
     Tenant(tenant): Tenant,
-    Path(name): Path<String>,
+    Segment(name): Segment<String>,
     Json(event): Json<NewEvent>,
 ) -> Answer<SentView> {
     Ok(axum::Json(host.control.send_event(&tenant, &name, event).await?))

@@ -18,6 +18,13 @@ pub(super) fn ingest(c: &Connection, x: &NewMessage) -> Result<Ingested> {
         state => (state, x.reason),
     };
 
+    // Also by a message that is known already: its signature is as good.
+    if let Some(form) = &x.pin_signature {
+        let sql = "UPDATE webhooks SET pinned_signature = ?2
+                   WHERE id = ?1 AND pinned_signature IS NULL";
+        run(c, sql, params![webhook, form])?;
+    }
+
     let sql = "INSERT INTO messages
                  (id, tenant, webhook, message_id, state, reason, size, sealed_payload, received_at, workflow)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
@@ -43,11 +50,6 @@ pub(super) fn ingest(c: &Connection, x: &NewMessage) -> Result<Ingested> {
     }
     let sql = "INSERT INTO data_keys (message, tenant, wrapped) VALUES (?1, ?2, ?3)";
     run(c, sql, params![x.id.as_bytes(), x.tenant.as_str(), x.wrapped_key])?;
-    if let Some(form) = &x.pin_signature {
-        let sql = "UPDATE webhooks SET pinned_signature = ?2
-                   WHERE id = ?1 AND pinned_signature IS NULL";
-        run(c, sql, params![webhook, form])?;
-    }
     for (position, event) in x.events.iter().enumerate() {
         add_event(c, x, position, event)?;
         add_run(c, x, event, gone, workflow, connection)?;

@@ -124,7 +124,9 @@ fn work(conn: &Connection, mut queue: mpsc::Receiver<Job>) {
             next = if replies.len() < BATCH { queue.try_recv().ok() } else { None };
         }
         let committed = begun.and_then(|()| {
-            run(conn, "COMMIT").inspect_err(|_| {
+            let full = crate::faults::hit("store.commit-fails");
+            let commit = if full { Err(StoreError::Full) } else { run(conn, "COMMIT") };
+            commit.inspect_err(|_| {
                 // A failed COMMIT may leave the transaction open.
                 let _ = conn.execute_batch("ROLLBACK");
             })

@@ -9,6 +9,7 @@
 use caspian_sdk::prelude::*;
 
 mod limits;
+mod spread;
 mod steps;
 mod world;
 
@@ -21,8 +22,12 @@ fn handle(event: Event) -> Result<Option<String>, Failure> {
         "panic" => limits::panic(),
         "log-flood" => limits::log_flood(),
         "output-flood" => limits::output_flood(),
+        "newline-flood" => limits::newline_flood(),
+        "hoard" => limits::hoard(),
         "call-flood" => limits::call_flood(),
         "deep" => Ok(Some(limits::deep(0).to_string())),
+        "bulk" => Ok(Some(limits::bulk())),
+        "residue" => Ok(Some(limits::residue())),
         "big-result" => Ok(Some("x".repeat(10 << 20))),
 
         "fatal" => Err(Failure::fatal("the probe was told to fail")),
@@ -47,8 +52,10 @@ fn handle(event: Event) -> Result<Option<String>, Failure> {
 
         "echo" => Ok(Some(world::echo(&event))),
         "values" => Ok(Some(world::values(&event))),
+        "spread" => spread::spread(&event).map(Some),
         "leak" => Ok(Some(world::leak(&event))),
         "clock" => Ok(Some(world::clock())),
+        "clock-retry" => clock_retry(&event),
         "sleep" => Ok(Some(world::sleep())),
         "world" => Ok(Some(world::world())),
         _ => Err(Failure::fatal("setting mode is none that the probe knows; see its README.md")),
@@ -72,4 +79,16 @@ fn until(event: &Event, result: Option<String>) -> Result<Option<String>, Failur
         return retry(event);
     }
     Ok(Some(result.unwrap_or_else(|| format!("attempt {}", event.attempt))))
+}
+
+/// Reads the clocks before and after a create (when `table` is set), logs what it read, and fails the
+/// first attempt: the readings of both attempts must be the same.
+fn clock_retry(event: &Event) -> Result<Option<String>, Failure> {
+    let mut readings = world::clock();
+    if settings::get("table").is_some() {
+        steps::create(event)?;
+        readings.push_str(&world::clock());
+    }
+    log::info!("{readings}");
+    until(event, Some(readings))
 }

@@ -52,12 +52,61 @@ pub(crate) fn output_flood() -> Never {
     }
 }
 
+/// Prints empty lines for ever: little text, many lines.
+pub(crate) fn newline_flood() -> Never {
+    use std::io::Write as _;
+    let lines = [b'\n'; 4096];
+    let mut out = std::io::stdout();
+    loop {
+        let _ = out.write_all(&lines);
+    }
+}
+
+#[link(wasm_import_module = "wasi:clocks/monotonic-clock@0.2.0")]
+unsafe extern "C" {
+    #[link_name = "subscribe-duration"]
+    safe fn subscribe_duration(nanoseconds: u64) -> i32;
+}
+
+/// Makes handles in the host for ever and gives none back.
+pub(crate) fn hoard() -> Never {
+    loop {
+        black_box(subscribe_duration(1));
+    }
+}
+
 /// Makes cheap calls for ever.
 pub(crate) fn call_flood() -> Never {
     let table = settings::get("table").unwrap_or_else(|| "Patients".to_owned());
     loop {
         let _ = black_box(raw_tables::fields(&table));
     }
+}
+
+/// Makes calls that are refused, each with 8 MiB of text, until one is refused for another reason.
+/// Answers how many were made, and that reason.
+pub(crate) fn bulk() -> String {
+    let text = "x".repeat(8 << 20);
+    for made in 0.. {
+        match records("Forbidden").create(Row::new().set("Text", text.as_str())) {
+            Err(Error::Denied(_)) => {}
+            other => return format!("{made} calls, then {other:?}"),
+        }
+    }
+    String::new()
+}
+
+/// Takes 20 MiB of memory that nobody has used, counts what is not zero in it, and leaves it full.
+pub(crate) fn residue() -> String {
+    let mut found = 0;
+    // Fresh pages come as zero by the rules of WebAssembly: the allocator asks for no more than that.
+    let mut fresh = vec![0_u8; 20 << 20];
+    for byte in &mut fresh {
+        found += usize::from(*black_box(&mut *byte) != 0);
+        *byte = 0xa5;
+    }
+    black_box(&fresh);
+    format!("{found} of {} bytes were not zero", fresh.len())
 }
 
 /// Calls itself until the engine's stack is used up. It keeps nothing in linear memory: else the

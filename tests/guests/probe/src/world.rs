@@ -44,7 +44,9 @@ pub(crate) fn values(event: &Event) -> String {
     for (name, value) in event.rows().iter().flat_map(Row::iter) {
         let text = match value {
             Value::Null => String::new(),
-            Value::Text(text) | Value::Decimal(text) | Value::Date(text) | Value::DateTime(text) => text.clone(),
+            Value::Text(text) | Value::Decimal(text) | Value::Date(text) | Value::DateTime(text) => {
+                text.clone()
+            }
             Value::Integer(number) => number.to_string(),
             Value::Number(number) => number.to_string(),
             Value::Boolean(yes) => yes.to_string(),

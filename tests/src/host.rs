@@ -207,12 +207,17 @@ impl Host {
         }
     }
 
+    /// SIGTERM.
+    pub fn signal(&self) {
+        let id = self.child.as_ref().and_then(Child::id).and_then(|id| i32::try_from(id).ok());
+        let id = id.and_then(rustix::process::Pid::from_raw).expect("a process id");
+        rustix::process::kill_process(id, rustix::process::Signal::TERM).expect("a signal");
+    }
+
     /// SIGTERM, and waits until it has ended; answers its exit code.
     pub async fn terminate(&mut self) -> i32 {
+        self.signal();
         let mut child = self.child.take().expect("it runs");
-        let id = child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
-        rustix::process::kill_process(id.expect("a process id"), rustix::process::Signal::TERM)
-            .expect("a signal");
         let ended = tokio::time::timeout(DEADLINE, child.wait()).await.expect("it ends within the deadline");
         ended.expect("its exit").code().unwrap_or(-1)
     }

@@ -23,7 +23,7 @@ async fn every_hostile_tree_is_refused_and_nothing_is_deleted() {
         ("shared", "two parents"),
         ("no-comparison", "at least one comparison"),
         ("unreachable", "belongs to no parent"),
-        ("deep", "deeper than 64"),
+        ("deep", "deeper than 32"),
     ];
     assert_eq!(result.lines().count(), wanted.len(), "{result}");
     for (case, text) in wanted {

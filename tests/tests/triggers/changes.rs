@@ -130,13 +130,40 @@ async fn triggers_that_exchange_their_fields_do_not_meet() {
 }
 
 #[tokio::test]
-async fn the_same_version_again_costs_no_call_about_webhooks() {
+async fn the_same_version_again_changes_nothing_in_caspio() {
     let site = Site::start().await;
     let manifest = probe(&[trigger("insert", "Patients", "")]);
     site.deploy(&manifest).await.ok();
-    let before = site.account.calls("*", WEBHOOKS).await;
+    let before = the_webhook(&site).await;
     site.deploy(&manifest).await.ok();
-    assert_eq!(site.account.calls("*", WEBHOOKS).await, before);
+    site.host.cli(&["workflow", "activate", "probe"]).await.ok();
+    assert_eq!(the_webhook(&site).await, before);
+    assert_eq!(site.account.calls("POST", WEBHOOKS).await, 2);
+    for method in ["PUT", "DELETE"] {
+        assert_eq!(site.account.calls(method, WEBHOOKS).await, 0, "{method}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_person_did_to_webhook_and_events_in_caspio_is_put_right_by_activating() {
+    let site = Site::start().await;
+    site.deploy(&probe(&[trigger("insert", "Patients", ""), trigger("delete", "Patients", "")])).await.ok();
+    let hook = the_webhook(&site).await;
+    let path = format!("outgoingWebhooks/{}", hook["Id"].as_str().unwrap());
+    let event = format!("{path}/events/{}", hook["Events"][0]["Id"].as_str().unwrap());
+    let nothing = serde_json::Value::Null;
+    for (method, path, body) in [
+        ("DELETE", &event, nothing.clone()),
+        ("PUT", &path, json!({"Enabled": false})),
+        ("PUT", &path, json!({"OutgoingUrls": ["https://elsewhere.example.com/"]})),
+        ("DELETE", &path, nothing),
+    ] {
+        let (status, answer) = site.account.rest(method, path, body).await;
+        assert!(status < 300, "{method} {path}: {answer}");
+        site.host.cli(&["workflow", "activate", "probe"]).await.ok();
+        assert_eq!(events(&site).await, ["recordDelete Patients", "recordInsert Patients"]);
+        one_patient_one_run(&site).await;
+    }
 }
 
 #[tokio::test]

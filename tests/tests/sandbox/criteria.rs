@@ -21,7 +21,7 @@ async fn every_hostile_tree_is_refused_and_nothing_is_deleted() {
         ("beyond", "out of range"),
         ("far-beyond", "out of range"),
         ("shared", "two parents"),
-        ("no-comparison", "at least one comparison"),
+        ("no-comparison", "match every record"),
         ("unreachable", "belongs to no parent"),
         ("deep", "deeper than 32"),
     ];

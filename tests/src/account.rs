@@ -1,6 +1,6 @@
 //! The emulated Caspio account, and what a person does in it.
 
-use caspio_emulator::{Emulator, EmulatorOptions, RunningEmulator, Settings};
+use caspio_emulator::{Emulator, EmulatorOptions, RunningEmulator, Seed, Settings};
 use serde_json::{Value, json};
 
 /// An emulator of this test.
@@ -24,9 +24,14 @@ fn unlimited() -> Settings {
 impl Account {
     /// The embedded clinic, without rate limits; `change` may set other knobs.
     pub async fn start(change: impl FnOnce(&mut Settings)) -> Self {
+        Self::start_from(None, change).await
+    }
+
+    /// As [`start`](Self::start), with another seed than the clinic.
+    pub async fn start_from(seed: Option<Seed>, change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = unlimited();
         change(&mut settings);
-        let options = EmulatorOptions { settings: Some(settings), ..EmulatorOptions::default() };
+        let options = EmulatorOptions { seed, settings: Some(settings), ..EmulatorOptions::default() };
         let running = Emulator::start(options).await.expect("the emulator starts");
         Self { running, http: reqwest::Client::new() }
     }

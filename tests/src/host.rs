@@ -115,6 +115,14 @@ impl Host {
         Self { folder: folder.to_owned(), token, port, child: None, options }
     }
 
+    /// A host with the same address, token and options over the data folder of another folder; neither
+    /// copied nor started.
+    #[must_use]
+    pub fn moved(&self, folder: &Path) -> Self {
+        let (token, options) = (self.token.clone(), self.options.clone());
+        Self { folder: folder.to_owned(), token, port: self.port, child: None, options }
+    }
+
     /// The data folder.
     #[must_use]
     pub fn data(&self) -> PathBuf {
@@ -234,6 +242,21 @@ impl Host {
             .await
             .expect("it dies within the deadline")
             .expect("its exit");
+    }
+
+    /// Starts a command against this host that goes on; its output is piped, and dropping it ends it.
+    #[must_use]
+    pub fn spawn(&self, arguments: &[&str]) -> Child {
+        Command::new(binary())
+            .args(arguments)
+            .env("CASPIAN_URL", self.url())
+            .env("CASPIAN_TOKEN", &self.token)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the command runs")
     }
 
     /// Runs a command against this host.

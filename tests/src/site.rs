@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use caspio_emulator::Settings;
+use caspio_emulator::{Seed, Settings};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -19,6 +19,8 @@ pub struct SiteOptions {
     pub host: HostOptions,
     /// Changes knobs of the account.
     pub account: Option<fn(&mut Settings)>,
+    /// What the account starts with; default the clinic.
+    pub seed: Option<Seed>,
 }
 
 /// See the crate's text.
@@ -39,7 +41,7 @@ impl Site {
     /// As [`start`](Self::start), with options. A host with failpoints is connected without them, and then started with them.
     pub async fn with(options: SiteOptions) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let account = Account::start(options.account.unwrap_or(|_| ())).await;
+        let account = Account::start_from(options.seed, options.account.unwrap_or(|_| ())).await;
         let mut host =
             Host::init(folder.path(), HostOptions { failpoints: String::new(), ..options.host.clone() })
                 .await;

@@ -1,6 +1,5 @@
 //! `caspian backup` and `caspian restore`
 
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -18,7 +17,7 @@ pub(super) struct RestoreArgs {
     /// The backup
     file: PathBuf,
     /// Data folder to make
-    #[arg(long, default_value = super::DATA, value_name = "DIR")]
+    #[arg(long, env = "CASPIAN_DATA", default_value = super::DATA, value_name = "DIR")]
     data: PathBuf,
     /// Let unfinished runs go on: only when the original host did nothing after the backup. Without it they are
     /// parked, since the original may have done what they would do again
@@ -28,18 +27,21 @@ pub(super) struct RestoreArgs {
 
 /// The file gets its name when it is whole.
 pub(super) async fn backup(api: &Api, file: &Path) -> Result<(), CliError> {
+    let taken = || CliError::failed(format!("{} exists already; choose another name", file.display()));
     if file.exists() {
-        return Err(CliError::failed(format!("{} exists already; choose another name", file.display())));
+        return Err(taken());
     }
-    let part = file.with_extension("part");
     let failed = |e: std::io::Error| {
-        CliError::failed(format!("{} can't be written ({e}); check path and free space", part.display()))
+        CliError::failed(format!("{} can't be written ({e}); check path and free space", file.display()))
     };
     let broken = || CliError::unreachable("the host broke off the backup; try again");
     let response = api.stream("backup", &[]).await?;
     let length = response.content_length();
-    let out = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part);
-    let mut out = tokio::fs::File::from_std(out.map_err(failed)?);
+    let folder = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // Mode 0600, and gone when this ends early.
+    let part =
+        tempfile::Builder::new().prefix(".backup").suffix(".part").tempfile_in(folder).map_err(failed)?;
+    let mut out = tokio::fs::File::from_std(part.as_file().try_clone().map_err(failed)?);
     let mut written = 0_u64;
     let mut bytes = response.bytes_stream();
     while let Some(chunk) = bytes.next().await {
@@ -50,8 +52,12 @@ pub(super) async fn backup(api: &Api, file: &Path) -> Result<(), CliError> {
     if length.is_some_and(|length| length != written) {
         return Err(broken());
     }
+    out.flush().await.map_err(failed)?;
     out.sync_all().await.map_err(failed)?;
-    tokio::fs::rename(&part, file).await.map_err(failed)?;
+    part.persist_noclobber(file).map_err(|e| match e.error.kind() {
+        std::io::ErrorKind::AlreadyExists => taken(),
+        _ => failed(e.error),
+    })?;
     line(&format!("backup written to {} ({written} bytes)", file.display()));
     line("the master key is not in it: keep a copy of master.key in another place");
     Ok(())

@@ -214,7 +214,10 @@ async fn execute(command: Command) -> Result<(), CliError> {
         Command::Backup { host, file } => backup::backup(&api::Api::new(&host)?, &file).await,
         Command::Restore(args) => backup::restore(args).await,
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "caspian", &mut std::io::stdout());
+            // Into memory first: the generator panics when its output is closed.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "caspian", &mut script);
+            output::line(String::from_utf8_lossy(&script).trim_end());
             Ok(())
         }
         Command::CompileComponent { request } => compile(&request),

@@ -107,6 +107,12 @@ fn show(x: &Value) {
             output::line(&format!("{head:<11} {text}"));
         }
     }
+    if cell(x, "contents") == "deleted" {
+        output::line(&format!(
+            "{:<11} deleted with the workflow: result, failure and output are gone",
+            "contents"
+        ));
+    }
     if let Some(steps) = x.get("steps").filter(|s| s.as_array().is_some_and(|s| !s.is_empty())) {
         output::line("");
         let columns = [

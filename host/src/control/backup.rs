@@ -1,7 +1,8 @@
 //! Backup while running, and restore into a new data folder.
 //!
-//! A backup is a tar: a consistent copy of the database, the components that it names, and
-//! `backup.json`. The master key is not in it: it is backed up apart, once. A restored host may
+//! A backup is a tar: `backup.json`, a consistent copy of the database, and the components. A restore takes exactly
+//! what `backup.json` names, checks it in a folder beside, and gives the database its name last, so
+//! that a folder is either restored or not initialised. The master key is not in it: it is backed up apart, once. A restored host may
 //! be older than what the original did after the backup, so runs that were unfinished then are parked unless the
 //! person says that the original did nothing more.
 
@@ -10,6 +11,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use crate::clock::Time;
 use crate::config::{DataDir, DataDirError};
@@ -22,6 +24,11 @@ use super::{Control, ControlError, Kind, Result};
 /// Format of the archive.
 const FORMAT: u32 = 1;
 const DATABASE: &str = "caspian.db";
+const COMPONENTS: &str = "components";
+/// Folder in the data folder where a backup is checked before it counts.
+const RESTORING: &str = "restoring";
+/// Longest `backup.json`: 67 bytes a component.
+const MAX_ABOUT: u64 = 16 << 20;
 const ABOUT: &str = "backup.json";
 
 /// First entry of the archive.
@@ -30,6 +37,16 @@ struct About {
     format: u32,
     version: String,
     created_at: String,
+    /// SHA-256 of each component, which is also its name.
+    components: Vec<String>,
+}
+
+/// What every format has.
+#[derive(Debug, Deserialize)]
+struct Formatted {
+    format: u32,
+    #[serde(default)]
+    version: String,
 }
 
 /// A finished archive; its file goes when this is dropped.
@@ -76,33 +93,44 @@ fn io(error: std::io::Error) -> ControlError {
 }
 
 fn pack(out: &std::fs::File, database: &Path, components: &Path) -> std::io::Result<()> {
-    let mut tar = tar::Builder::new(std::io::BufWriter::new(out));
+    let mut digests = Vec::new();
+    for entry in std::fs::read_dir(components)? {
+        let name = entry?.file_name();
+        digests.extend(name.to_str().and_then(digest_in).map(str::to_owned));
+    }
+    digests.sort();
     let about = About {
         format: FORMAT,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         created_at: Time::now().to_string(),
+        components: digests,
     };
-    let about = serde_json::to_vec_pretty(&about)?;
+    let mut tar = tar::Builder::new(std::io::BufWriter::new(out));
+    tar.sparse(false);
+    let text = serde_json::to_vec_pretty(&about)?;
     let mut header = tar::Header::new_gnu();
-    header.set_size(about.len() as u64);
+    header.set_size(text.len() as u64);
     header.set_mode(0o600);
     header.set_cksum();
-    tar.append_data(&mut header, ABOUT, about.as_slice())?;
+    tar.append_data(&mut header, ABOUT, text.as_slice())?;
     tar.append_path_with_name(database, DATABASE)?;
-    for entry in std::fs::read_dir(components)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|e| e == "wasm")
-            && let Some(name) = path.file_name()
-        {
-            tar.append_path_with_name(&path, Path::new("components").join(name))?;
-        }
+    for digest in &about.components {
+        let name = format!("{digest}.wasm");
+        tar.append_path_with_name(components.join(&name), Path::new(COMPONENTS).join(&name))?;
     }
     let mut out = tar.into_inner()?;
     out.flush()?;
     out.get_ref().sync_all()
 }
 
-/// Why a backup was not restored. The data folder is as it was.
+/// The SHA-256 in the name of a component's file.
+fn digest_in(name: &str) -> Option<&str> {
+    let digest = name.strip_suffix(".wasm")?;
+    let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    (digest.len() == 64 && digest.bytes().all(hex)).then_some(digest)
+}
+
+/// Why a backup was not restored. The data folder is not initialised by it.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
     /// The folder is in use.
@@ -113,9 +141,12 @@ pub enum RestoreError {
     Archive(PathBuf, std::io::Error),
     /// It is none of ours.
     #[error(
-        "the backup is not one that this version reads ({0}); restore it with the version that made it, or a newer one"
+        "the file is no backup that this version reads ({0}); give a file that `caspian backup` of this version made"
     )]
     Format(String),
+    /// The data folder can't be written.
+    #[error("the data folder can't be written ({0}); free space on its disk, and check its permissions")]
+    Write(std::io::Error),
     /// The store in it is damaged.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -130,75 +161,137 @@ pub async fn restore(archive: &Path, data: &DataDir, resume: bool) -> std::resul
     if data.database().exists() {
         return Err(DataDirError::Initialised(data.root().to_owned()).into());
     }
+    let new = !data.root().exists();
     data.create()?;
-    let _lock = data.lock()?;
-    let part = data.root().join("restoring.db");
-    let (from, to, folder) = (archive.to_owned(), part.clone(), data.components());
-    let unpacked = tokio::task::spawn_blocking(move || unpack(&from, &to, &folder)).await;
-    let done = match unpacked {
-        Ok(Ok(())) => finish_restore(&part, &data.database(), resume).await,
-        Ok(Err(error)) => Err(error),
-        Err(_) => Err(StoreError::Closed.into()),
-    };
-    if done.is_err() {
-        let _ = std::fs::remove_file(&part);
+    let lock = data.lock()?;
+    let staged = data.root().join(RESTORING);
+    let done = restore_through(archive, &staged, data, resume).await;
+    let _ = std::fs::remove_dir_all(&staged);
+    if done.is_err() && new {
+        let _ = std::fs::remove_dir_all(data.root());
     }
+    drop(lock);
     done
 }
 
-async fn finish_restore(
-    part: &Path,
-    database: &Path,
+async fn restore_through(
+    archive: &Path,
+    staged: &Path,
+    data: &DataDir,
     resume: bool,
 ) -> std::result::Result<u64, RestoreError> {
-    let store = SqliteStore::open(part)?;
+    let (from, to) = (archive.to_owned(), staged.to_owned());
+    let unpacked = tokio::task::spawn_blocking(move || unpack(&from, &to)).await;
+    let components = unpacked.map_err(|_| StoreError::Closed)??;
+    let database = staged.join(DATABASE);
+    let store = SqliteStore::open(&database)?;
     store.check().await?;
+    if store.token_count().await? == 0 {
+        return Err(RestoreError::Format("its database is none of an initialised host".to_owned()));
+    }
     let parked = if resume { 0 } else { store.park_unfinished(Time::now()).await? };
     store.close().await;
     drop(store);
-    // The name comes last: a folder without it is not initialised.
-    std::fs::rename(part, database).map_err(|e| RestoreError::Archive(database.to_owned(), e))?;
+    let moved = || -> std::io::Result<()> {
+        for digest in &components {
+            let name = format!("{digest}.wasm");
+            std::fs::rename(staged.join(COMPONENTS).join(&name), data.components().join(&name))?;
+        }
+        // Closing it leaves no log behind; if it did, what is in it belongs to the database.
+        let with = |path: &Path, end: &str| PathBuf::from(format!("{}{end}", path.display()));
+        if with(&database, "-wal").exists() {
+            std::fs::rename(with(&database, "-wal"), with(&data.database(), "-wal"))?;
+        }
+        std::fs::File::open(data.components())?.sync_all()?;
+        // The name comes last: a folder without it is not initialised.
+        std::fs::rename(&database, data.database())?;
+        std::fs::File::open(data.root())?.sync_all()
+    };
+    moved().map_err(RestoreError::Write)?;
     Ok(parked)
 }
 
-fn unpack(archive: &Path, database: &Path, components: &Path) -> std::result::Result<(), RestoreError> {
-    let failed = |e| RestoreError::Archive(archive.to_owned(), e);
-    let mut tar = tar::Archive::new(std::fs::File::open(archive).map_err(failed)?);
-    let (mut about, mut found) = (false, false);
-    for entry in tar.entries().map_err(failed)? {
-        let mut entry = entry.map_err(failed)?;
-        let path = entry.path().map_err(failed)?.into_owned();
-        let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_owned();
-        match path.parent().and_then(Path::to_str) {
-            Some("") if name == ABOUT => {
-                let mut text = String::new();
-                (&mut entry).take(64 << 10).read_to_string(&mut text).map_err(failed)?;
-                let read: About = serde_json::from_str(&text)
-                    .map_err(|_| RestoreError::Format("backup.json is malformed".to_owned()))?;
-                if read.format != FORMAT {
-                    return Err(RestoreError::Format(format!(
-                        "format {}, made by {}",
-                        read.format, read.version
-                    )));
+/// Takes what `backup.json` names, and nothing else, into a new folder; answers the components.
+fn unpack(archive: &Path, staged: &Path) -> std::result::Result<Vec<String>, RestoreError> {
+    let unreadable = |e| RestoreError::Archive(archive.to_owned(), e);
+    let format = |what: &str| RestoreError::Format(what.to_owned());
+    let mut tar = tar::Archive::new(std::fs::File::open(archive).map_err(unreadable)?);
+    let mut entries = tar.entries().map_err(unreadable)?;
+    let mut first = match entries.next() {
+        Some(entry) => entry.map_err(|_| format("it is no tar"))?,
+        None => return Err(format("it is empty")),
+    };
+    let about = about(&mut first)?;
+    // Left over of a restore that was cut off.
+    let _ = std::fs::remove_dir_all(staged);
+    std::fs::create_dir_all(staged.join(COMPONENTS)).map_err(RestoreError::Write)?;
+    let (mut database, mut components) = (false, Vec::new());
+    for entry in entries {
+        let mut entry = entry.map_err(unreadable)?;
+        let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        let component = name.strip_prefix("components/").and_then(digest_in).map(str::to_owned);
+        let is_file = entry.header().entry_type().is_file();
+        match component {
+            _ if !is_file => return Err(format("it holds what is no plain file")),
+            None if name == DATABASE && !database => {
+                write(&mut entry, &staged.join(DATABASE), archive)?;
+                database = true;
+            }
+            Some(digest) if about.components.contains(&digest) && !components.contains(&digest) => {
+                let path = staged.join(COMPONENTS).join(format!("{digest}.wasm"));
+                if write(&mut entry, &path, archive)? != digest {
+                    return Err(format("a component in it is damaged"));
                 }
-                about = true;
+                components.push(digest);
             }
-            Some("") if name == DATABASE => {
-                write(&mut entry, database).map_err(failed)?;
-                found = true;
-            }
-            Some("components") if name.ends_with(".wasm") => {
-                write(&mut entry, &components.join(&name)).map_err(failed)?;
-            }
-            _ => return Err(RestoreError::Format("it holds files that no backup has".to_owned())),
+            _ => return Err(format("it holds files that no backup has")),
         }
     }
-    if about && found { Ok(()) } else { Err(RestoreError::Format("the database is missing".to_owned())) }
+    if !database || components.len() != about.components.len() {
+        return Err(format("files are missing, it was cut off"));
+    }
+    Ok(components)
 }
 
-fn write(from: &mut impl std::io::Read, to: &Path) -> std::io::Result<()> {
-    let mut file =
-        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(to)?;
-    std::io::copy(from, &mut file)?;
-    file.sync_all()
+fn about(entry: &mut tar::Entry<'_, std::fs::File>) -> std::result::Result<About, RestoreError> {
+    let malformed = || RestoreError::Format("it has no backup.json".to_owned());
+    if entry.path_bytes().as_ref() != ABOUT.as_bytes() {
+        return Err(malformed());
+    }
+    let mut text = String::new();
+    entry.take(MAX_ABOUT).read_to_string(&mut text).map_err(|_| malformed())?;
+    let formatted: Formatted = serde_json::from_str(&text).map_err(|_| malformed())?;
+    if formatted.format != FORMAT {
+        let (format, version) = (formatted.format, formatted.version);
+        return Err(RestoreError::Format(format!("format {format}, made by {version:.20}")));
+    }
+    serde_json::from_str(&text).map_err(|_| malformed())
+}
+
+/// Writes an entry to a new file; answers its SHA-256.
+fn write(
+    entry: &mut tar::Entry<'_, std::fs::File>,
+    to: &Path,
+    archive: &Path,
+) -> std::result::Result<String, RestoreError> {
+    let size = entry.size();
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(to)
+        .map_err(RestoreError::Write)?;
+    let (mut hash, mut written, mut buffer) = (Sha256::new(), 0_u64, vec![0; 64 << 10]);
+    loop {
+        let n = entry.read(&mut buffer).map_err(|e| RestoreError::Archive(archive.to_owned(), e))?;
+        let Some(part) = buffer.get(..n).filter(|part| !part.is_empty()) else { break };
+        hash.update(part);
+        file.write_all(part).map_err(RestoreError::Write)?;
+        written += n as u64;
+    }
+    if written != size {
+        return Err(RestoreError::Format("files are missing, it was cut off".to_owned()));
+    }
+    file.sync_all().map_err(RestoreError::Write)?;
+    Ok(hex::encode(hash.finalize()))
 }

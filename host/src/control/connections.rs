@@ -111,9 +111,45 @@ impl Control {
     /// When there is no such connection, or Caspio refuses or can't be reached.
     pub async fn check_connection(&self, tenant: &TenantId, name: &str) -> Result<ConnectionView> {
         let record = self.connection_record(tenant, name).await?;
-        let caspio = self.connector.connect(record.id).await?;
-        caspio.check(&CallContext::of_host(None, "connection.check")).await?;
+        let key = self.keys.tenant(tenant).await?;
+        let secret = key.open("connections", "secret", record.id.as_bytes(), &record.sealed_secret)?;
+        let secret =
+            String::from_utf8(secret).map_err(|_| StoreError::Corrupt("a connection's secret".to_owned()))?;
+        let next = format!("give it the new client secret with: caspian connection rotate {name}");
+        self.try_out(tenant, &record, Secret::new(secret), &next).await?;
         Ok(record.into())
+    }
+
+    /// Asks Caspio with a token of its own whether it takes a secret: a token that was granted earlier stays
+    /// valid after the secret was changed. The client in use is not disturbed by what is wrong.
+    async fn try_out(
+        &self,
+        tenant: &TenantId,
+        record: &ConnectionRecord,
+        secret: Secret,
+        next: &str,
+    ) -> Result<()> {
+        let base = BaseUrl::parse(&record.base_url)
+            .map_err(|e| ControlError::invalid("connection-url", e.to_string()))?;
+        let clients = self.connector.clients();
+        let trial = ConnectionId::new();
+        let caspio = clients.connect(Credentials {
+            tenant: tenant.clone(),
+            connection: trial,
+            name: record.name.clone(),
+            base,
+            client_id: record.client_id.clone(),
+            client_secret: secret,
+        });
+        let checked = caspio.check(&CallContext::of_host(None, "connection.check")).await;
+        clients.forget(trial);
+        checked.map_err(|error| match error.code() {
+            "credentials" => {
+                let what = format!("connection '{}': Caspio refused the credentials", record.name);
+                ControlError::new(Kind::Caspio, "credentials", format!("{what}; {next}"))
+            }
+            _ => error.into(),
+        })
     }
 
     /// Checks a new client secret against Caspio, then stores it in place of the old one.
@@ -135,25 +171,11 @@ impl Control {
             ));
         }
         let key = self.keys.tenant(tenant).await?;
-        let base = BaseUrl::parse(&record.base_url)
-            .map_err(|e| ControlError::invalid("connection-url", e.to_string()))?;
-        let clients = self.connector.clients();
-        // Tried under an id of its own: the client in use is not disturbed by a wrong secret.
-        let trial = ConnectionId::new();
-        let caspio = clients.connect(Credentials {
-            tenant: tenant.clone(),
-            connection: trial,
-            name: record.name.clone(),
-            base,
-            client_id: record.client_id.clone(),
-            client_secret: Secret::new(secret.to_owned()),
-        });
-        let checked = caspio.check(&CallContext::of_host(None, "connection.check")).await;
-        clients.forget(trial);
-        checked?;
+        let next = "copy the client secret from the Web services profile in Caspio and try again: the old one stays in use";
+        self.try_out(tenant, &record, Secret::new(secret.to_owned()), next).await?;
         let sealed = key.seal("connections", "secret", record.id.as_bytes(), secret.as_bytes())?;
         self.store.set_secret(record.id, sealed).await?;
-        clients.forget(record.id);
+        self.connector.clients().forget(record.id);
         self.store.hurry(record.id, Time::now()).await?;
         self.wake.notify_one();
         self.audit(tenant, "connection.rotate", name).await?;

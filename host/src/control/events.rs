@@ -1,6 +1,7 @@
 //! Events: listed, shown, and sent by hand.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::caspio::{CallContext, row_from_json};
 use crate::clock::Time;
@@ -10,7 +11,7 @@ use crate::model::{Event, EventId, TenantId, TriggerKind};
 use crate::store::{EventFilter, EventRecord, StoreError};
 
 use super::runs::RunView;
-use super::{Control, ControlError, Result};
+use super::{Control, ControlError, Result, contents_gone};
 
 /// Longest list.
 const MAX_LIST: u32 = 1000;
@@ -58,23 +59,76 @@ pub struct EventDetail {
     pub event: EventView,
     /// Its rows, when values were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub rows: Option<serde_json::Value>,
+    pub rows: Option<Value>,
     /// Runs that it started.
     pub runs: Vec<RunView>,
 }
 
-/// An event to send by hand.
+/// An event to send by hand, as it came: its mistakes are told one by one.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NewEvent {
-    /// Kind, e.g. `record-insert`.
-    pub event: TriggerKind,
-    /// The table whose fields the rows have.
-    pub table: String,
-    /// Rows as Caspio would send them.
-    pub rows: Vec<serde_json::Map<String, serde_json::Value>>,
-    /// `eventDate`, UTC; default now.
-    pub event_date: Option<String>,
+#[serde(transparent)]
+pub struct NewEvent(serde_json::Map<String, Value>);
+
+/// An event to send, without mistakes.
+struct Wanted {
+    kind: TriggerKind,
+    table: String,
+    rows: Vec<serde_json::Map<String, Value>>,
+    event_date: String,
+}
+
+impl NewEvent {
+    fn checked(mut self) -> Result<Wanted> {
+        let wrong = |text: String| Err(ControlError::invalid("event", text));
+        let date = match self.0.remove("event_date") {
+            None | Some(Value::Null) => Some(Time::now().to_string().chars().take(19).collect()),
+            Some(Value::String(text)) => utc(&text),
+            Some(_) => None,
+        };
+        let (kind, table) = (self.0.remove("event"), self.0.remove("table"));
+        let kind = kind.as_ref().and_then(Value::as_str).and_then(TriggerKind::parse);
+        let Some(kind) = kind.filter(|kind| kind.to_caspio().is_some()) else {
+            return wrong(
+                "\"event\" is missing or no kind of event; give record-insert, record-update or record-delete"
+                    .to_owned(),
+            );
+        };
+        let Some(Value::String(table)) = table else {
+            return wrong(
+                "\"table\" is missing or no text; give the table of the workflow's trigger".to_owned(),
+            );
+        };
+        let Some(Value::Array(given)) = self.0.remove("rows") else {
+            return wrong(
+                "\"rows\" is missing or no list; give at least one row, as an object of fields".to_owned(),
+            );
+        };
+        if given.is_empty() {
+            return wrong("the event has no rows; give at least one under \"rows\"".to_owned());
+        }
+        let mut rows = Vec::with_capacity(given.len());
+        for (at, row) in given.into_iter().enumerate() {
+            let Value::Object(row) = row else {
+                return wrong(format!(
+                    "row {} is no object; give its fields as {{\"Name\": value, …}}",
+                    at + 1
+                ));
+            };
+            rows.push(row);
+        }
+        let Some(event_date) = date else {
+            return wrong(
+                "\"event_date\" is no date with time; give e.g. 2026-01-16T19:52:55 (UTC), or leave it out"
+                    .to_owned(),
+            );
+        };
+        if !self.0.is_empty() {
+            return wrong(
+                "the event has members that none has; give only event, table, rows and event_date".to_owned(),
+            );
+        }
+        Ok(Wanted { kind, table, rows, event_date })
+    }
 }
 
 /// What a sent event started.
@@ -128,8 +182,8 @@ impl Control {
             )
         })?;
         let rows = if values {
+            let key = self.data_key(tenant, record.message).await?.ok_or_else(contents_gone)?;
             self.audit(tenant, "event.show-values", &id.to_string()).await?;
-            let key = self.keys.data(tenant, record.message).await?;
             let typed = key.open("events", "typed", id.as_bytes(), &record.sealed_typed)?;
             let typed: Event = serde_json::from_slice(&typed)
                 .map_err(|_| StoreError::Corrupt("a typed event".to_owned()))?;
@@ -153,35 +207,28 @@ impl Control {
         let version = self.store.version(record.id, record.active_version).await?;
         let version = version.ok_or(StoreError::Missing("version"))?;
         let manifest = Manifest::parse(&version.manifest)?;
+        let new = new.checked()?;
         let alike =
-            |t: &&crate::manifest::Trigger| t.kind == new.event && t.table.eq_ignore_ascii_case(&new.table);
+            |t: &&crate::manifest::Trigger| t.kind == new.kind && t.table.eq_ignore_ascii_case(&new.table);
         let Some(trigger) = manifest.triggers.iter().find(alike) else {
             return Err(ControlError::invalid(
                 "event-not-wanted",
                 format!(
                     "the workflow '{workflow}' has no trigger for {} of this table; see `caspian workflow show {workflow}`",
-                    new.event.as_str()
+                    new.kind.as_str()
                 ),
             ));
         };
-        if new.rows.is_empty() {
-            return Err(ControlError::invalid(
-                "event-empty",
-                "the event has no rows; give at least one under \"rows\"",
-            ));
-        }
         let caspio = self.connector.connect(version.connection).await?;
         let schema =
             caspio.fields(&CallContext::of_host(Some(record.id), "tables.fields"), &trigger.table).await?;
         let rows: Vec<_> = new.rows.iter().map(|row| row_from_json(&schema, row)).collect();
-        let now: String = Time::now().to_string().chars().take(19).collect();
-        let event_date = new.event_date.unwrap_or(now);
         let event = |rows| Event {
-            kind: new.event,
+            kind: new.kind,
             connection: caspio.name().to_owned(),
             table: trigger.table.clone(),
             rows,
-            event_date: event_date.clone(),
+            event_date: new.event_date.clone(),
             message_id: String::new(),
             reconciled: false,
         };
@@ -200,4 +247,13 @@ impl Control {
         self.wake.notify_one();
         Ok(SentView { runs })
     }
+}
+
+/// A date with time in UTC with whole seconds, as a webhook's `eventDate` is kept; none when it is no date.
+fn utc(text: &str) -> Option<String> {
+    let at = match text.parse::<jiff::Timestamp>() {
+        Ok(at) => jiff::tz::Offset::UTC.to_datetime(at),
+        Err(_) => text.parse::<jiff::civil::DateTime>().ok()?,
+    };
+    Some(at.strftime("%Y-%m-%dT%H:%M:%S").to_string())
 }

@@ -14,12 +14,13 @@ mod workflows;
 
 use std::sync::Arc;
 
-use crate::accounts::{Connector, Keyring};
+use crate::accounts::{Connector, KeyError, Keyring};
 use crate::clock::Time;
 use crate::config::DataDir;
-use crate::model::TenantId;
+use crate::model::{MessageId, TenantId};
 use crate::runtime::Runtime;
-use crate::store::{AuditEntry, Store, WorkflowRecord};
+use crate::secrets::DataKey;
+use crate::store::{AuditEntry, Store, StoreError, WorkflowRecord};
 use crate::triggers::Triggers;
 
 pub use backup::{Backup, RestoreError, restore};
@@ -66,6 +67,15 @@ impl Control {
         Ok(self.store.audit(entry).await?)
     }
 
+    /// The key of what belongs to a message; none when it went with its workflow.
+    async fn data_key(&self, tenant: &TenantId, message: MessageId) -> Result<Option<DataKey>> {
+        match self.keys.data(tenant, message).await {
+            Ok(key) => Ok(Some(key)),
+            Err(KeyError::Store(StoreError::Missing("data key"))) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     async fn workflow_named(&self, tenant: &TenantId, name: &str) -> Result<WorkflowRecord> {
         self.store.workflow(tenant, name).await?.ok_or_else(|| {
             ControlError::not_found(
@@ -74,4 +84,13 @@ impl Control {
             )
         })
     }
+}
+
+/// The values that were asked for went with their workflow.
+fn contents_gone() -> ControlError {
+    ControlError::new(
+        Kind::Conflict,
+        "contents-deleted",
+        "the contents can't be read any more, since the workflow was deleted; show it without --values",
+    )
 }

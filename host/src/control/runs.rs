@@ -9,7 +9,7 @@ use crate::runtime::OutputLine;
 use crate::secrets::DataKey;
 use crate::store::{RunFilter, RunRecord, StepRecord, StepState};
 
-use super::{Control, ControlError, Result};
+use super::{Control, ControlError, Result, contents_gone};
 
 /// Longest list.
 const MAX_LIST: u32 = 1000;
@@ -100,6 +100,8 @@ pub struct RunDetail {
     /// As listed.
     #[serde(flatten)]
     pub run: RunView,
+    /// `kept`; or `deleted`, with its workflow: then result, failure, output and values can't be read any more.
+    pub contents: &'static str,
     /// What `handle` returned.
     pub result: Option<String>,
     /// Why it failed or waits.
@@ -187,7 +189,22 @@ impl Control {
         let record = self.store.run(tenant, id).await?.ok_or_else(|| {
             ControlError::not_found("run-not-found", format!("there is no run {id}; see `caspian run list`"))
         })?;
-        let key = self.keys.data(tenant, record.message).await?;
+        let Some(key) = self.data_key(tenant, record.message).await? else {
+            if values {
+                return Err(contents_gone());
+            }
+            // The outside of its steps is not encrypted.
+            let steps = self.store.steps(id).await?.into_iter().map(outside).collect();
+            let run = RunView::from(record);
+            return Ok(RunDetail {
+                run,
+                contents: "deleted",
+                result: None,
+                failure: None,
+                steps,
+                output: Vec::new(),
+            });
+        };
         if values {
             self.audit(tenant, "run.show-values", &id.to_string()).await?;
         }
@@ -209,19 +226,22 @@ impl Control {
                 lines: serde_json::from_slice(&plain).unwrap_or_default(),
             });
         }
-        Ok(RunDetail { run: record.into(), result, failure, steps, output })
+        Ok(RunDetail { run: record.into(), contents: "kept", result, failure, steps, output })
     }
 }
 
 fn step(key: &DataKey, run: RunId, record: StepRecord, values: bool) -> Result<StepView> {
-    let (request, result) = if values {
-        let clear = decode_step(key, run, &record)?;
-        let result = clear.result.map(|r| serde_json::to_value(&r).unwrap_or_default());
-        (serde_json::to_value(&clear.request).ok(), result)
-    } else {
-        (None, None)
-    };
-    Ok(StepView {
+    if !values {
+        return Ok(outside(record));
+    }
+    let clear = decode_step(key, run, &record)?;
+    let result = clear.result.map(|r| serde_json::to_value(&r).unwrap_or_default());
+    Ok(StepView { request: serde_json::to_value(&clear.request).ok(), result, ..outside(record) })
+}
+
+/// A step without the values of its call and answer.
+fn outside(record: StepRecord) -> StepView {
+    StepView {
         number: record.number,
         action: record.action,
         table: record.table,
@@ -235,7 +255,7 @@ fn step(key: &DataKey, run: RunId, record: StepRecord, values: bool) -> Result<S
         calls: record.calls,
         started_at: record.started_at.to_string(),
         finished_at: record.finished_at.map(|t| t.to_string()),
-        request,
-        result,
-    })
+        request: None,
+        result: None,
+    }
 }

@@ -61,7 +61,7 @@ pub async fn serve(
     tracing::info!(%address, public_url = host.public_url.as_deref(), "listening");
     started(address);
 
-    listen::listen(listener, router(&host, &config), stop.clone()).await;
+    listen::listen(listener, router(&host, &config, stop.clone()), stop.clone()).await;
     let _ = working.await;
     background.finish(&host).await;
     host.store.close().await;
@@ -69,9 +69,9 @@ pub async fn serve(
     Ok(())
 }
 
-fn router(host: &Arc<Host>, config: &Config) -> Router {
+fn router(host: &Arc<Host>, config: &Config, stop: watch::Receiver<bool>) -> Router {
     let hooks = hooks::routes(host.clone(), &config.server);
-    let api = api::routes(host.clone(), config.server.api_timeout_seconds);
+    let api = api::routes(host.clone(), config.server.api_timeout_seconds, stop);
     let ready = host.clone();
     Router::new()
         .merge(hooks)

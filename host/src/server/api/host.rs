@@ -3,15 +3,16 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use futures_util::StreamExt as _;
 use serde::Deserialize;
+use tokio::sync::watch;
 use tokio_stream::wrappers::BroadcastStream;
 use tokio_util::io::ReaderStream;
 
@@ -22,8 +23,12 @@ use crate::server::host::Host;
 
 use super::{Answer, Asked, Shared};
 
-pub(super) fn routes() -> Router<Arc<Host>> {
-    Router::new().route("/status", get(status)).route("/backup", get(backup)).route("/tail", get(tail))
+pub(super) fn routes(stop: watch::Receiver<bool>) -> Router<Arc<Host>> {
+    Router::new()
+        .route("/status", get(status))
+        .route("/backup", get(backup))
+        .route("/tail", get(tail))
+        .layer(Extension(stop))
 }
 
 async fn status(State(host): Shared, Tenant(tenant): Tenant) -> Answer<StatusView> {
@@ -53,8 +58,17 @@ struct Tail {
     workflow: Option<String>,
 }
 
-/// Server-sent events, one a change of a run's state, from now on. A reader that is too slow misses some.
-async fn tail(State(host): Shared, Tenant(tenant): Tenant, Asked(tail): Asked<Tail>) -> impl IntoResponse {
+/// Server-sent events, one a change of a run's state, from now on until the host is told to stop. A reader
+/// that is too slow misses some.
+async fn tail(
+    State(host): Shared,
+    Tenant(tenant): Tenant,
+    Asked(tail): Asked<Tail>,
+    Extension(mut stop): Extension<watch::Receiver<bool>>,
+) -> Result<impl IntoResponse, ApiError> {
+    if let Some(name) = &tail.workflow {
+        host.control.workflow(&tenant, name).await?;
+    }
     let changes = BroadcastStream::new(host.feed.subscribe());
     let wanted = changes.filter_map(move |change| {
         let change = change.ok().filter(|c| c.tenant == tenant);
@@ -62,5 +76,6 @@ async fn tail(State(host): Shared, Tenant(tenant): Tenant, Asked(tail): Asked<Ta
         let event = change.and_then(|c| Event::default().json_data(&c).ok());
         std::future::ready(event.map(Ok::<_, Infallible>))
     });
-    Sse::new(wanted).keep_alive(KeepAlive::default())
+    let wanted = wanted.take_until(async move { stop.wait_for(|stop| *stop).await.map(drop) });
+    Ok(Sse::new(wanted).keep_alive(KeepAlive::default()))
 }

@@ -15,6 +15,7 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::Response;
+use tokio::sync::watch;
 
 use super::auth;
 use super::error::ApiError;
@@ -38,14 +39,15 @@ struct Asked<T>(T);
 #[from_request(via(Path), rejection(ApiError))]
 struct Segment<T>(T);
 
-pub(super) fn routes(host: Arc<Host>, timeout_seconds: u64) -> Router {
+/// `stop` ends answers that would go on for ever.
+pub(super) fn routes(host: Arc<Host>, timeout_seconds: u64, stop: watch::Receiver<bool>) -> Router {
     Router::new()
         .merge(components::routes())
         .merge(connections::routes())
         .merge(workflows::routes())
         .merge(runs::routes())
         .merge(events::routes())
-        .merge(host::routes())
+        .merge(host::routes(stop))
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn_with_state(host.clone(), auth::require_token))

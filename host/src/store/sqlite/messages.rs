@@ -8,7 +8,7 @@ use crate::store::{Ingested, NewEvent, NewMessage, Origin, Result, StoreError};
 use super::rows::{all, first, parsed, run};
 
 pub(super) fn ingest(c: &Connection, x: &NewMessage) -> Result<Ingested> {
-    let Target { gone, workflow, connection } = target(c, x)?;
+    let Target { gone, deleted, workflow, connection } = target(c, x)?;
     let webhook = match &x.origin {
         Origin::Webhook(id) => Some(*id.as_bytes()),
         Origin::Person(_) => None,
@@ -48,8 +48,11 @@ pub(super) fn ingest(c: &Connection, x: &NewMessage) -> Result<Ingested> {
     if added == 0 {
         return Ok(Ingested::Duplicate);
     }
-    let sql = "INSERT INTO data_keys (message, tenant, wrapped) VALUES (?1, ?2, ?3)";
-    run(c, sql, params![x.id.as_bytes(), x.tenant.as_str(), x.wrapped_key])?;
+    // What comes after its workflow was deleted is no more readable than what was there before.
+    if !deleted {
+        let sql = "INSERT INTO data_keys (message, tenant, wrapped) VALUES (?1, ?2, ?3)";
+        run(c, sql, params![x.id.as_bytes(), x.tenant.as_str(), x.wrapped_key])?;
+    }
     for (position, event) in x.events.iter().enumerate() {
         add_event(c, x, position, event)?;
         add_run(c, x, event, gone, workflow, connection)?;
@@ -60,6 +63,8 @@ pub(super) fn ingest(c: &Connection, x: &NewMessage) -> Result<Ingested> {
 struct Target {
     /// Nothing is to be started any more.
     gone: bool,
+    /// The workflow itself is gone.
+    deleted: bool,
     workflow: [u8; 16],
     connection: [u8; 16],
 }
@@ -70,18 +75,19 @@ fn target(c: &Connection, x: &NewMessage) -> Result<Target> {
     let (what, sql, id) = match &x.origin {
         Origin::Webhook(id) => (
             "webhook",
-            "SELECT stage IN ('tombstone', 'removing'), workflow, connection FROM webhooks WHERE id = ?1",
+            "SELECT h.stage IN ('tombstone', 'removing'), h.workflow, h.connection, w.deleted_at IS NOT NULL
+             FROM webhooks h JOIN workflows w ON w.id = h.workflow WHERE h.id = ?1",
             id.as_bytes(),
         ),
         Origin::Person(id) => (
             "workflow",
-            "SELECT deleted_at IS NOT NULL, w.id, v.connection FROM workflows w
+            "SELECT deleted_at IS NOT NULL, w.id, v.connection, deleted_at IS NOT NULL FROM workflows w
              JOIN workflow_versions v ON v.workflow = w.id AND v.number = w.active_version WHERE w.id = ?1",
             id.as_bytes(),
         ),
     };
     let found = first(c, sql, params![id], |r| {
-        Ok(Target { gone: r.get(0)?, workflow: r.get(1)?, connection: r.get(2)? })
+        Ok(Target { gone: r.get(0)?, deleted: r.get(3)?, workflow: r.get(1)?, connection: r.get(2)? })
     })?;
     found.ok_or(StoreError::Missing(what))
 }

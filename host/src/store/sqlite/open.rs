@@ -37,7 +37,11 @@ pub(super) fn reader(path: &Path) -> Result<Connection> {
 /// One read transaction sees one state; `VACUUM INTO` writes it compactly, without freed pages.
 pub(super) fn copy(conn: &Connection, file: &Path) -> Result<()> {
     let path = file.to_str().ok_or_else(|| StoreError::Io("the path is no text".to_owned()))?;
-    conn.execute("VACUUM INTO ?1", [path]).map(drop).map_err(sql_error)
+    // A reader may write nothing at all, not even into another file.
+    conn.pragma_update(None, "query_only", false).map_err(sql_error)?;
+    let copied = conn.execute("VACUUM INTO ?1", [path]).map(drop).map_err(sql_error);
+    conn.pragma_update(None, "query_only", true).map_err(sql_error)?;
+    copied
 }
 
 /// SQLite's own check of the whole file.

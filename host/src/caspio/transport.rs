@@ -194,6 +194,7 @@ impl Caspio {
                 let elapsed_ms = sent.elapsed().as_millis();
                 let error = error.without_url();
                 tracing::debug!(%method, action, run = ?context.run, elapsed_ms, %error, "no answer from Caspio");
+                answered(action, 0, sent);
                 if unreachable {
                     counted.not_sent();
                     return Err(ErrorKind::Unreachable.into());
@@ -206,11 +207,13 @@ impl Caspio {
         let retry_after = retry_after(response.headers());
         let location = response.headers().get(LOCATION).and_then(|v| v.to_str().ok()).map(str::to_owned);
         let body = read_body(response, max_bytes).await;
+        answered(action, status, sent);
         let elapsed_ms = sent.elapsed().as_millis();
         tracing::debug!(%method, action, run = ?context.run, status, elapsed_ms, request_id, "Caspio answered");
 
         let mut reply = Reply { status, location, body, retry_after };
         if status == 429 || (!reply.is_success() && status < 500 && reply.error_body().rate_limit) {
+            metrics::counter!("caspian_caspio_throttled_total").increment(1);
             let pause = self.bucket.throttled(sent, Instant::now(), retry_after);
             tracing::warn!(
                 connection = %self.name(),
@@ -223,6 +226,12 @@ impl Caspio {
         }
         Ok(reply)
     }
+}
+
+fn answered(action: &'static str, status: u16, sent: Instant) {
+    metrics::counter!("caspian_caspio_calls_total", "action" => action, "status" => status.to_string())
+        .increment(1);
+    metrics::histogram!("caspian_caspio_call_seconds").record(sent.elapsed());
 }
 
 fn may_be_stale(reply: &Reply, token: &Token) -> bool {

@@ -98,22 +98,40 @@ async fn receive(
 }
 
 async fn take_in(hooks: Hooks, webhook: crate::model::WebhookId, raw: RawMessage) -> Response {
+    let started = std::time::Instant::now();
+    let (response, outcome) = verify_and_store(&hooks, webhook, raw).await;
+    metrics::counter!("caspian_messages_total", "outcome" => outcome).increment(1);
+    metrics::histogram!("caspian_message_seconds").record(started.elapsed());
+    response
+}
+
+async fn verify_and_store(
+    hooks: &Hooks,
+    webhook: crate::model::WebhookId,
+    raw: RawMessage,
+) -> (Response, &'static str) {
     let host = &hooks.host;
     match verify(raw) {
-        Err(error) => failed(&error),
+        Err(error) => (failed(&error), "failed"),
         Ok(Verified::Rejected(why)) => {
             tracing::warn!(%webhook, code = why.code(), "message refused");
-            count_rejection(&hooks, webhook, why.code()).await;
-            (StatusCode::UNAUTHORIZED, format!("{why}\n")).into_response()
+            count_rejection(hooks, webhook, why.code()).await;
+            ((StatusCode::UNAUTHORIZED, format!("{why}\n")).into_response(), "refused")
         }
         Ok(Verified::Authentic(message)) => match persist(&*host.store, &host.hooks, *message).await {
             Ok(accepted) => {
                 if matches!(&accepted, Accepted::Stored(events) if !events.is_empty()) {
                     host.wake.notify_one();
                 }
-                StatusCode::OK.into_response()
+                let outcome = match accepted {
+                    Accepted::Stored(_) => "stored",
+                    Accepted::Skipped => "skipped",
+                    Accepted::Unparsable => "unparsable",
+                    Accepted::Duplicate => "duplicate",
+                };
+                (StatusCode::OK.into_response(), outcome)
             }
-            Err(error) => failed(&error),
+            Err(error) => (failed(&error), "failed"),
         },
     }
 }

@@ -1,6 +1,10 @@
 //! The host's own log: lines for people, or JSON. Never a value of a record, a secret or a token.
 
 use tracing::Level;
+mod metrics;
+
+pub use metrics::Metrics;
+
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;

@@ -180,9 +180,10 @@ pub(super) fn waiting_connections(c: &Connection, tenant: &TenantId) -> Result<V
     all(c, sql, params![tenant.as_str(), Cause::Connection.as_str()], |r| r.get(0))
 }
 
-pub(super) fn totals(c: &Connection, tenant: &TenantId) -> Result<Vec<(RunState, u64)>> {
-    let sql = "SELECT state, COUNT(*) FROM runs WHERE tenant = ?1 GROUP BY state ORDER BY state";
-    all(c, sql, params![tenant.as_str()], |r| {
+pub(super) fn totals(c: &Connection, tenant: Option<&TenantId>) -> Result<Vec<(RunState, u64)>> {
+    let sql =
+        "SELECT state, COUNT(*) FROM runs WHERE ?1 IS NULL OR tenant = ?1 GROUP BY state ORDER BY state";
+    all(c, sql, params![tenant.map(TenantId::as_str)], |r| {
         Ok((parsed(r, 0, |t| t.parse().ok())?, r.get::<_, i64>(1)?.unsigned_abs()))
     })
 }

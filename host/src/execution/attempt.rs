@@ -18,6 +18,7 @@ use crate::runtime::{
 };
 use crate::secrets::DataKey;
 use crate::store::{ClaimedRun, Counted, Finish, JournalWrite, NewOutput, Store, StoreError};
+use crate::telemetry;
 
 use super::feed::{Change, Feed};
 use super::outcome::{Tries, Verdict};
@@ -109,6 +110,9 @@ impl Executor {
     /// says true, the attempt ends where it is, and the run is handed back.
     pub async fn execute(&self, run: ClaimedRun, stop: watch::Receiver<bool>) {
         let span = tracing::info_span!("run", run = %run.id, workflow = %run.workflow_name);
+        if let Some(trace) = &run.trace {
+            telemetry::follow(&span, trace);
+        }
         async {
             let id = run.id;
             self.announce(&run, RunState::Running, None);

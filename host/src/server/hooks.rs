@@ -14,6 +14,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use tokio::sync::Semaphore;
+use tracing::Instrument as _;
 
 use crate::clock::Time;
 use crate::config::ServerSettings;
@@ -99,7 +100,9 @@ async fn receive(
 
 async fn take_in(hooks: Hooks, webhook: crate::model::WebhookId, raw: RawMessage) -> Response {
     let started = std::time::Instant::now();
-    let (response, outcome) = verify_and_store(&hooks, webhook, raw).await;
+    let span = tracing::info_span!("webhook", %webhook, outcome = tracing::field::Empty);
+    let (response, outcome) = verify_and_store(&hooks, webhook, raw).instrument(span.clone()).await;
+    span.record("outcome", outcome);
     metrics::counter!("caspian_messages_total", "outcome" => outcome).increment(1);
     metrics::histogram!("caspian_message_seconds").record(started.elapsed());
     response

@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.DEFAULT_GOAL := help
+.DEFAULT_GOAL := build
 
 CARGO ?= cargo
 GUESTS := appointment-audit patient-onboarding caspian-probe

@@ -1,7 +1,18 @@
-//! Caspian: a workflow host for Caspio. One folder a part; each knows only those below it:
+//! Caspian: a workflow host for Caspio. One folder a part; each knows only parts of the lines below its own
+//! (`host/tests/layers.rs` checks that):
 //!
-//! `cli` → `server` → `control`, `ingress`, `scheduler` → `execution`, `triggers` → `journal`, `runtime`,
-//! `accounts` → `caspio`, `store` → `manifest`, `secrets`, `config`, `telemetry`, `model`, `clock`, `faults`.
+//! | line | parts |
+//! |---|---|
+//! | commands | `cli` |
+//! | HTTP, composition | `server` |
+//! | what people ask of a host | `control` |
+//! | all tunables together | `config` |
+//! | the way of an event | `ingress`, `scheduler` |
+//! | one attempt; webhooks in Caspio | `execution`, `triggers` |
+//! | record and replay; sandbox; keys and clients opened | `journal`, `runtime`, `accounts` |
+//! | Caspio's API | `caspio` |
+//! | what is kept | `store` |
+//! | leaves | `manifest`, `secrets`, `telemetry`, `model`, `clock`, `faults` |
 
 pub mod accounts;
 pub mod caspio;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder, Response, Url};
+use tracing::Instrument as _;
 
 use crate::model::Cause;
 
@@ -186,7 +187,8 @@ impl Caspio {
 
         let counted = self.shared.counts.count(&self.credentials.tenant, self.connection(), context, action);
         let sent = Instant::now();
-        let response = match self.http().execute(request).await {
+        let span = tracing::info_span!("caspio", %method, action, status = tracing::field::Empty);
+        let response = match self.http().execute(request).instrument(span.clone()).await {
             Ok(response) => response,
             Err(error) => {
                 // Connecting failed: nothing was sent. All else may have arrived.
@@ -194,6 +196,7 @@ impl Caspio {
                 let elapsed_ms = sent.elapsed().as_millis();
                 let error = error.without_url();
                 tracing::debug!(%method, action, run = ?context.run, elapsed_ms, %error, "no answer from Caspio");
+                answered(action, 0, sent);
                 if unreachable {
                     counted.not_sent();
                     return Err(ErrorKind::Unreachable.into());
@@ -202,15 +205,18 @@ impl Caspio {
             }
         };
         let status = response.status().as_u16();
+        span.record("status", status);
         let request_id = request_id(response.headers());
         let retry_after = retry_after(response.headers());
         let location = response.headers().get(LOCATION).and_then(|v| v.to_str().ok()).map(str::to_owned);
-        let body = read_body(response, max_bytes).await;
+        let body = read_body(response, max_bytes).instrument(span).await;
+        answered(action, status, sent);
         let elapsed_ms = sent.elapsed().as_millis();
         tracing::debug!(%method, action, run = ?context.run, status, elapsed_ms, request_id, "Caspio answered");
 
         let mut reply = Reply { status, location, body, retry_after };
         if status == 429 || (!reply.is_success() && status < 500 && reply.error_body().rate_limit) {
+            metrics::counter!("caspian_caspio_throttled_total").increment(1);
             let pause = self.bucket.throttled(sent, Instant::now(), retry_after);
             tracing::warn!(
                 connection = %self.name(),
@@ -223,6 +229,12 @@ impl Caspio {
         }
         Ok(reply)
     }
+}
+
+fn answered(action: &'static str, status: u16, sent: Instant) {
+    metrics::counter!("caspian_caspio_calls_total", "action" => action, "status" => status.to_string())
+        .increment(1);
+    metrics::histogram!("caspian_caspio_call_seconds").record(sent.elapsed());
 }
 
 fn may_be_stale(reply: &Reply, token: &Token) -> bool {

@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::error::CliError;
 use super::output::line;
-use crate::telemetry::{self, LogFormat};
+use crate::telemetry::{self, LogFormat, TelemetrySettings};
 
 #[derive(Debug, Args)]
 pub(super) struct EmulatorArgs {
@@ -21,7 +21,7 @@ pub(super) struct EmulatorArgs {
 }
 
 pub(super) async fn emulator(args: EmulatorArgs) -> Result<(), CliError> {
-    telemetry::start("info", LogFormat::Text).map_err(CliError::failed)?;
+    telemetry::start("info", LogFormat::Text, &TelemetrySettings::default()).map_err(CliError::failed)?;
     let seed = match &args.seed {
         Some(path) => Some(Seed::from_file(path).map_err(CliError::failed)?),
         None => None,

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::Format;
 use super::api::{Api, segment};
 use super::error::CliError;
-use super::output::{self, cell};
+use super::output;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum EventCommand {
@@ -102,7 +102,7 @@ pub(super) async fn run(api: &Api, command: EventCommand) -> Result<(), CliError
 }
 
 fn show(x: &Value) {
-    for (head, name) in [
+    let members = [
         ("event", "id"),
         ("workflow", "workflow"),
         ("kind", "event"),
@@ -112,12 +112,8 @@ fn show(x: &Value) {
         ("message", "message_id"),
         ("from", "from"),
         ("stored", "created_at"),
-    ] {
-        let text = cell(x, name);
-        if !text.is_empty() {
-            output::line(&format!("{head:<11} {text}"));
-        }
-    }
+    ];
+    output::members(x, &members);
     if let Some(rows) = x.get("rows") {
         output::line(&format!("{:<11} {rows}", "rows"));
     }

@@ -66,3 +66,13 @@ pub(super) fn counts(value: &serde_json::Value, name: &str) -> String {
         .collect();
     if counts.is_empty() { "none".to_owned() } else { counts.join(", ") }
 }
+
+/// Members of an object, one a line under their heads; empty ones are left out.
+pub(super) fn members(value: &serde_json::Value, members: &[(&str, &str)]) {
+    for (head, name) in members {
+        let text = cell(value, name);
+        if !text.is_empty() {
+            line(&format!("{head:<11} {text}"));
+        }
+    }
+}

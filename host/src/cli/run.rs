@@ -82,7 +82,7 @@ pub(super) async fn run(api: &Api, command: RunCommand) -> Result<(), CliError> 
 }
 
 fn show(x: &Value) {
-    for (head, name) in [
+    let members = [
         ("run", "id"),
         ("workflow", "workflow"),
         ("version", "version"),
@@ -101,12 +101,8 @@ fn show(x: &Value) {
         ("due again", "next_at"),
         ("result", "result"),
         ("failure", "failure"),
-    ] {
-        let text = cell(x, name);
-        if !text.is_empty() {
-            output::line(&format!("{head:<11} {text}"));
-        }
-    }
+    ];
+    output::members(x, &members);
     if cell(x, "contents") == "deleted" {
         output::line(&format!(
             "{:<11} deleted with the workflow: result, failure and output are gone",

@@ -36,7 +36,6 @@ pub(super) struct ServeArgs {
 }
 
 pub(super) async fn serve(args: ServeArgs) -> Result<(), CliError> {
-    telemetry::start(&args.log, args.log_format).map_err(CliError::usage)?;
     let mut config = match &args.config {
         Some(path) => Config::read(path).map_err(CliError::failed)?,
         None => Config::default(),
@@ -47,6 +46,9 @@ pub(super) async fn serve(args: ServeArgs) -> Result<(), CliError> {
     if args.public_url.is_some() {
         config.server.public_url = args.public_url;
     }
+    let (filter, format, settings) = (args.log.clone(), args.log_format, config.telemetry.clone());
+    let traces = on_own_thread(move || telemetry::start(&filter, format, &settings)).await?;
+    let traces = traces.map_err(CliError::usage)?;
     let compiler = std::env::current_exe().map_err(|e| {
         CliError::failed(format!("the path of this program is not known ({e}); start it by its full path"))
     })?;
@@ -63,7 +65,17 @@ pub(super) async fn serve(args: ServeArgs) -> Result<(), CliError> {
         std::process::exit(130);
     });
     let started = |address| line(&format!("caspian is listening on http://{address}"));
-    Ok(server::serve(config, DataDir::new(&args.data), compiler, stopped, started).await?)
+    let served = server::serve(config, DataDir::new(&args.data), compiler, stopped, started).await;
+    if let Some(traces) = traces {
+        on_own_thread(move || traces.end()).await?;
+    }
+    Ok(served?)
+}
+
+/// What sends traces blocks, and may not be started or ended on a thread of the async runtime.
+async fn on_own_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, CliError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|_| CliError::failed("telemetry can't be started; look at what was written above"))
 }
 
 struct Signals {

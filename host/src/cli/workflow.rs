@@ -95,16 +95,15 @@ async fn switch(api: &Api, name: &str, verb: &str) -> Result<(), CliError> {
 }
 
 fn show(x: &Value) {
-    for (head, name) in [
+    let members = [
         ("name", "name"),
         ("state", "state"),
         ("version", "version"),
         ("connection", "connection"),
         ("component", "component"),
         ("deployed", "deployed_at"),
-    ] {
-        output::line(&format!("{head:<11} {}", cell(x, name)));
-    }
+    ];
+    output::members(x, &members);
     for trigger in x.get("triggers").and_then(Value::as_array).into_iter().flatten() {
         let mut text = format!("{} of {}", cell(trigger, "event"), cell(trigger, "table"));
         for (what, name) in [("fields", "fields"), ("sources", "sources")] {

@@ -14,6 +14,7 @@ use crate::caspio::ClientSettings;
 use crate::execution::RetrySettings;
 use crate::runtime::RuntimeSettings;
 use crate::scheduler::SchedulerSettings;
+use crate::telemetry::TelemetrySettings;
 
 pub use data_dir::{DataDir, DataDirError, Lock};
 
@@ -31,6 +32,8 @@ pub struct Config {
     pub retry: RetrySettings,
     /// `[caspio]`
     pub caspio: ClientSettings,
+    /// `[telemetry]`
+    pub telemetry: TelemetrySettings,
 }
 
 /// `[server]` of the configuration.

@@ -32,7 +32,7 @@ impl Control {
     /// # Errors
     /// When the store fails.
     pub async fn status(&self, tenant: &TenantId, ready: bool) -> Result<StatusView> {
-        let totals = self.store.run_totals(tenant).await?;
+        let totals = self.store.run_totals(Some(tenant)).await?;
         let mut workflows: BTreeMap<String, u64> = BTreeMap::new();
         let mut attention = Vec::new();
         let count = |state: RunState| totals.iter().find(|(s, _)| *s == state).map_or(0, |(_, n)| *n);

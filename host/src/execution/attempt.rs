@@ -18,6 +18,7 @@ use crate::runtime::{
 };
 use crate::secrets::DataKey;
 use crate::store::{ClaimedRun, Counted, Finish, JournalWrite, NewOutput, Store, StoreError};
+use crate::telemetry;
 
 use super::feed::{Change, Feed};
 use super::outcome::{Tries, Verdict};
@@ -109,9 +110,14 @@ impl Executor {
     /// says true, the attempt ends where it is, and the run is handed back.
     pub async fn execute(&self, run: ClaimedRun, stop: watch::Receiver<bool>) {
         let span = tracing::info_span!("run", run = %run.id, workflow = %run.workflow_name);
+        if let Some(trace) = &run.trace {
+            telemetry::follow(&span, trace);
+        }
         async {
             let id = run.id;
             self.announce(&run, RunState::Running, None);
+            let started = std::time::Instant::now();
+            metrics::gauge!("caspian_attempts_running").increment(1);
             let finish = match self.attempt(&run, stop).await {
                 Ok(finish) => finish,
                 Err(error) => match handed_back(&error) {
@@ -119,10 +125,17 @@ impl Executor {
                         tracing::error!(%error, state = %finish.state, "the attempt could not be carried through");
                         finish
                     }
-                    None => return,
+                    None => {
+                        metrics::gauge!("caspian_attempts_running").decrement(1);
+                        return;
+                    }
                 },
             };
             let (state, cause) = (finish.state, finish.cause);
+            metrics::gauge!("caspian_attempts_running").decrement(1);
+            metrics::histogram!("caspian_attempt_seconds").record(started.elapsed());
+            let why = cause.map_or("", Cause::as_str);
+            metrics::counter!("caspian_attempts_total", "state" => state.as_str(), "cause" => why).increment(1);
             if self.commit(id, finish).await {
                 self.announce(&run, state, cause);
             }

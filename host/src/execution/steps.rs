@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
+use tracing::Instrument as _;
 
 use crate::caspio::CaspioError;
 use crate::faults;
@@ -122,7 +123,7 @@ impl RunSteps {
         let _pause = self.wall.pause();
         let journal = self.journal.take().ok_or_else(closed)?;
         let task = EffectTask { journal, performer: self.performer.clone(), waits: self.waits };
-        let task = self.in_flight.insert(tokio::spawn(task.run(slot, action, plan)));
+        let task = self.in_flight.insert(tokio::spawn(task.run(slot, action, plan).in_current_span()));
         let joined = task.await;
         self.in_flight = None;
         let (journal, ended) = joined.map_err(|_| End::Journal(JournalError::Broken))?;
@@ -151,9 +152,10 @@ impl Steps for RunSteps {
             journal.done(slot, &result, 0)?;
             return Ok(result);
         }
+        let span = tracing::info_span!("step", number = slot.number(), action = action.name());
         match action.effect() {
-            Effect::None => self.read(slot, &action).await,
-            Effect::Changes => self.effect(slot, action, plan).await,
+            Effect::None => self.read(slot, &action).instrument(span).await,
+            Effect::Changes => self.effect(slot, action, plan).instrument(span).await,
         }
     }
 

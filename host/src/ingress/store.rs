@@ -5,6 +5,7 @@ use crate::faults;
 use crate::model::{Event, EventId, MessageId, MessageState, RunId, TenantId, WorkflowId};
 use crate::secrets::{DataKey, TenantKey, random_bytes};
 use crate::store::{Ingested, NewEvent, NewMessage, Origin, Store};
+use crate::telemetry;
 
 use super::cut::{Cut, cut, message_id};
 use super::verify::Content;
@@ -61,6 +62,7 @@ pub async fn persist(
         reason: None,
         size: size as u64,
         wrapped_key,
+        trace: telemetry::current(),
         sealed_payload: Vec::new(),
         pin_signature: pin.as_ref().map(super::signature::Pinned::to_text),
         events: Vec::new(),
@@ -146,6 +148,7 @@ pub async fn persist_by_hand(
         reason: None,
         size: plain.len() as u64,
         wrapped_key,
+        trace: telemetry::current(),
         sealed_payload: data_key.seal("messages", "payload", id.as_bytes(), &plain)?,
         pin_signature: None,
         events: events.iter().map(|event| new_event(&data_key, event)).collect::<Result<_, _>>()?,

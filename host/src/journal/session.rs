@@ -328,6 +328,9 @@ impl Journal {
             Ok(_) => "ok".to_owned(),
             Err(e) => e.code().to_owned(),
         });
+        let outcome = record.outcome.clone().unwrap_or_default();
+        metrics::counter!("caspian_steps_total", "action" => record.action.clone(), "outcome" => outcome)
+            .increment(1);
         record.affected = entry::affected(result);
         record.sealed_result = Some(entry::seal(&self.data_key, self.run, record.number, "result", result)?);
         record.elapsed_us = self.elapsed_us;

@@ -91,6 +91,13 @@ impl Runtime {
         &self.shared.engine
     }
 
+    /// Component instances and memories of the pool in use; none without a pool.
+    #[must_use]
+    pub fn occupancy(&self) -> Option<(u64, usize)> {
+        let pool = self.shared.engine.pooling_allocator_metrics()?;
+        Some((pool.component_instances(), pool.memories()))
+    }
+
     /// The tunables.
     #[must_use]
     pub fn settings(&self) -> &RuntimeSettings {

@@ -14,6 +14,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use tokio::sync::Semaphore;
+use tracing::Instrument as _;
 
 use crate::clock::Time;
 use crate::config::ServerSettings;
@@ -98,22 +99,42 @@ async fn receive(
 }
 
 async fn take_in(hooks: Hooks, webhook: crate::model::WebhookId, raw: RawMessage) -> Response {
+    let started = std::time::Instant::now();
+    let span = tracing::info_span!("webhook", %webhook, outcome = tracing::field::Empty);
+    let (response, outcome) = verify_and_store(&hooks, webhook, raw).instrument(span.clone()).await;
+    span.record("outcome", outcome);
+    metrics::counter!("caspian_messages_total", "outcome" => outcome).increment(1);
+    metrics::histogram!("caspian_message_seconds").record(started.elapsed());
+    response
+}
+
+async fn verify_and_store(
+    hooks: &Hooks,
+    webhook: crate::model::WebhookId,
+    raw: RawMessage,
+) -> (Response, &'static str) {
     let host = &hooks.host;
     match verify(raw) {
-        Err(error) => failed(&error),
+        Err(error) => (failed(&error), "failed"),
         Ok(Verified::Rejected(why)) => {
             tracing::warn!(%webhook, code = why.code(), "message refused");
-            count_rejection(&hooks, webhook, why.code()).await;
-            (StatusCode::UNAUTHORIZED, format!("{why}\n")).into_response()
+            count_rejection(hooks, webhook, why.code()).await;
+            ((StatusCode::UNAUTHORIZED, format!("{why}\n")).into_response(), "refused")
         }
         Ok(Verified::Authentic(message)) => match persist(&*host.store, &host.hooks, *message).await {
             Ok(accepted) => {
                 if matches!(&accepted, Accepted::Stored(events) if !events.is_empty()) {
                     host.wake.notify_one();
                 }
-                StatusCode::OK.into_response()
+                let outcome = match accepted {
+                    Accepted::Stored(_) => "stored",
+                    Accepted::Skipped => "skipped",
+                    Accepted::Unparsable => "unparsable",
+                    Accepted::Duplicate => "duplicate",
+                };
+                (StatusCode::OK.into_response(), outcome)
             }
-            Err(error) => failed(&error),
+            Err(error) => (failed(&error), "failed"),
         },
     }
 }

@@ -19,6 +19,7 @@ use crate::scheduler::Scheduler;
 use crate::secrets::{MasterKey, MasterKeyError, SealError, random_bytes};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
+use crate::telemetry::Metrics;
 use crate::triggers::Triggers;
 
 /// Environment variable that holds the master key instead of the file.
@@ -70,6 +71,8 @@ pub struct Host {
     pub(super) runtime: Runtime,
     pub(super) data: DataDir,
     pub(super) public_url: Option<String>,
+    /// None when another host of this process counts.
+    pub(super) metrics: Option<Metrics>,
     /// What runs do.
     pub(super) feed: Feed,
     /// Rung when runs were queued.
@@ -147,6 +150,7 @@ impl Host {
             runtime,
             data,
             public_url,
+            metrics: Metrics::start().ok(),
             feed,
             wake,
             ready: AtomicBool::new(false),

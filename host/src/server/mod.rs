@@ -12,6 +12,7 @@ mod error;
 mod hooks;
 mod host;
 mod listen;
+mod metrics;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -75,6 +76,7 @@ fn router(host: &Arc<Host>, config: &Config, stop: watch::Receiver<bool>) -> Rou
     let ready = host.clone();
     Router::new()
         .merge(hooks)
+        .merge(metrics::routes(host.clone()))
         .nest("/api/v1", api)
         .route("/health/live", get(|| async { "live\n" }))
         .route(

@@ -174,8 +174,8 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Option<(EventRecord, Vec<RunId>)>>;
     /// Names of connections whose runs wait because their credentials are refused.
     async fn waiting_connections(&self, tenant: &TenantId) -> Result<Vec<String>>;
-    /// How many runs of a tenant are in which state.
-    async fn run_totals(&self, tenant: &TenantId) -> Result<Vec<(crate::model::RunState, u64)>>;
+    /// How many runs of a tenant (none: of all) are in which state.
+    async fn run_totals(&self, tenant: Option<&TenantId>) -> Result<Vec<(crate::model::RunState, u64)>>;
     /// Writes a consistent copy of the whole store into a new file while work goes on.
     async fn copy_to(&self, file: std::path::PathBuf) -> Result<()>;
     /// How many runs of a workflow are in which state.

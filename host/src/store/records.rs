@@ -236,6 +236,8 @@ pub struct NewMessage {
     pub wrapped_key: Vec<u8>,
     /// Body without the secret, sealed by the data key: `messages`, `payload`, row = id.
     pub sealed_payload: Vec<u8>,
+    /// The trace it came in, as W3C `traceparent`.
+    pub trace: Option<String>,
     /// The signature form to pin, when none is pinned yet.
     pub pin_signature: Option<String>,
     /// Events in order.
@@ -318,6 +320,8 @@ pub struct ClaimedRun {
     pub journal_version: u32,
     /// Start of the run's virtual time.
     pub run_start: Time,
+    /// The trace that its message came in.
+    pub trace: Option<String>,
     /// Sealed typed event.
     pub sealed_typed: Vec<u8>,
     /// Sealed seed.

@@ -1,10 +1,16 @@
 //! The host's own log: lines for people, or JSON. Never a value of a record, a secret or a token.
 
+mod metrics;
+mod traces;
+
 use tracing::Level;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _, fmt, registry};
+
+pub use metrics::Metrics;
+pub use traces::{OtlpEncoding, TelemetrySettings, Traces, current, follow};
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -15,17 +21,28 @@ pub enum LogFormat {
     Json,
 }
 
-/// A filter that can't be read.
+/// Why nothing can be logged or traced.
 #[derive(Debug, thiserror::Error)]
-#[error("'{0}' is no log filter; give a level (error, warn, info, debug, trace) or e.g. caspian=debug")]
-pub struct FilterError(String);
+pub enum TelemetryError {
+    /// A filter that can't be read.
+    #[error("'{0}' is no log filter; give a level (error, warn, info, debug, trace) or e.g. caspian=debug")]
+    Filter(String),
+    /// Traces can't be sent there.
+    #[error("traces can't be sent ({0}); correct telemetry.otlp_endpoint, e.g. http://127.0.0.1:4318")]
+    Traces(String),
+}
 
-/// Starts logging to standard error. `filter` as in `RUST_LOG`, e.g. `info` or `caspian=debug`.
+/// Starts logging to standard error, and tracing when it is configured. `filter` as in `RUST_LOG`, e.g. `info` or
+/// `caspian=debug`. Not to be called on a thread of the async runtime.
 ///
 /// # Errors
-/// When the filter can't be read.
-pub fn start(filter: &str, format: LogFormat) -> Result<(), FilterError> {
-    let filter = EnvFilter::try_new(filter).map_err(|_| FilterError(filter.to_owned()))?;
+/// When the filter can't be read, or traces can't be sent.
+pub fn start(
+    filter: &str,
+    format: LogFormat,
+    settings: &TelemetrySettings,
+) -> Result<Option<Traces>, TelemetryError> {
+    let filter = EnvFilter::try_new(filter).map_err(|_| TelemetryError::Filter(filter.to_owned()))?;
     let lines = fmt::layer().with_writer(std::io::stderr);
     let lines = match format {
         LogFormat::Text => lines.with_ansi(false).boxed(),
@@ -33,9 +50,20 @@ pub fn start(filter: &str, format: LogFormat) -> Result<(), FilterError> {
     };
     // Libraries that log requests, bodies or frames would show values, whatever the filter says.
     let quiet = filter_fn(|line| *line.level() <= Level::WARN || is_ours(line.target()));
+    let lines = lines.with_filter(filter).with_filter(quiet);
+    let (traces, tracer) = Traces::new(settings).map_err(|e| TelemetryError::Traces(e.to_string()))?.unzip();
+    let spans = tracer.map(|tracer| {
+        let ours = filter_fn(|span| span.is_span() && *span.level() <= Level::INFO && is_ours(span.target()));
+        tracing_opentelemetry::layer()
+            .with_tracer(tracer)
+            .with_location(false)
+            .with_threads(false)
+            .with_tracked_inactivity(false)
+            .with_filter(ours)
+    });
     // A second start (in tests) keeps the first.
-    let _ = registry().with(lines).with(filter).with(quiet).try_init();
-    Ok(())
+    let _ = registry().with(lines).with(spans).try_init();
+    Ok(traces)
 }
 
 /// A line or span of this program, whose code keeps values out of it.

@@ -330,9 +330,9 @@ async fn calls_are_counted_for_whom_they_are_made() {
     let (clients, client) = client(&server);
     let workflow = WorkflowId::new();
     let run = CallContext::of_run(workflow, RunId::new());
-    let list = CallContext { action: "records.list", ..run.clone() };
+    let list = run.for_action("records.list");
     client.list(&list, &schema(), &Query::default()).await.expect("rows");
-    client.tables(&CallContext { action: "tables.list", ..run.clone() }).await.expect("tables");
+    client.tables(&run.for_action("tables.list")).await.expect("tables");
     assert_eq!(run.spent(), 4);
     let mut counts = clients.take_counts();
     counts.sort_by(|a, b| a.action.cmp(&b.action));

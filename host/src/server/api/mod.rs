@@ -17,6 +17,8 @@ use axum::middleware::{self, Next};
 use axum::response::Response;
 use tokio::sync::watch;
 
+use serde::Deserialize;
+
 use super::auth;
 use super::error::ApiError;
 use super::host::Host;
@@ -38,6 +40,27 @@ struct Asked<T>(T);
 #[derive(FromRequestParts)]
 #[from_request(via(Path), rejection(ApiError))]
 struct Segment<T>(T);
+
+/// How something is shown.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Show {
+    /// With values of records.
+    #[serde(default)]
+    values: bool,
+}
+
+/// An id in a path; `what` it is of, e.g. "run".
+fn id<T: std::str::FromStr>(text: &str, what: &str) -> Result<T, ApiError> {
+    text.parse().map_err(|_| {
+        ApiError::new(
+            StatusCode::BAD_REQUEST,
+            &format!("{what}-id"),
+            &format!("this is no {what} id"),
+            &format!("give the UUID that `caspian {what} list` shows"),
+        )
+    })
+}
 
 /// `stop` ends answers that would go on for ever.
 pub(super) fn routes(host: Arc<Host>, timeout_seconds: u64, stop: watch::Receiver<bool>) -> Router {

@@ -26,8 +26,8 @@ pub(super) fn ingest(c: &Connection, x: &NewMessage) -> Result<Ingested> {
     }
 
     let sql = "INSERT INTO messages
-                 (id, tenant, webhook, message_id, state, reason, size, sealed_payload, received_at, workflow)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+                 (id, tenant, webhook, message_id, state, reason, size, sealed_payload, received_at, workflow, trace)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
                ON CONFLICT (tenant, webhook, message_id) WHERE message_id IS NOT NULL DO NOTHING";
     let added = run(
         c,
@@ -42,7 +42,8 @@ pub(super) fn ingest(c: &Connection, x: &NewMessage) -> Result<Ingested> {
             i64::try_from(x.size).unwrap_or(i64::MAX),
             x.sealed_payload,
             x.at.0,
-            workflow
+            workflow,
+            x.trace
         ],
     )?;
     if added == 0 {

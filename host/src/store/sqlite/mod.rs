@@ -252,9 +252,9 @@ impl Store for SqliteStore {
         let tenant = tenant.clone();
         self.read(move |c| runs::waiting_connections(c, &tenant)).await
     }
-    async fn run_totals(&self, tenant: &TenantId) -> Result<Vec<(RunState, u64)>> {
-        let tenant = tenant.clone();
-        self.read(move |c| runs::totals(c, &tenant)).await
+    async fn run_totals(&self, tenant: Option<&TenantId>) -> Result<Vec<(RunState, u64)>> {
+        let tenant = tenant.cloned();
+        self.read(move |c| runs::totals(c, tenant.as_ref())).await
     }
     async fn copy_to(&self, file: PathBuf) -> Result<()> {
         self.read(move |c| open::copy(c, &file)).await

@@ -52,8 +52,9 @@ fn claimed_run(c: &Connection, which: RunId) -> Result<ClaimedRun> {
     let sql = "SELECT r.id, r.tenant, r.event, r.message, r.workflow, w.name, r.attempts,
                  r.waiting_step, r.waiting_tries, r.journal_version, r.run_start, e.sealed_typed,
                  r.sealed_seed, k.wrapped, v.number, v.manifest, v.component, v.connection, v.created_at,
-                 r.connection
+                 r.connection, m.trace
                FROM runs r
+               JOIN messages m ON m.id = r.message
                JOIN workflows w ON w.id = r.workflow
                JOIN events e ON e.id = r.event
                JOIN data_keys k ON k.message = r.message
@@ -72,6 +73,7 @@ fn claimed_run(c: &Connection, which: RunId) -> Result<ClaimedRun> {
             connection: id(r, 19, ConnectionId::from_slice)?,
             attempts: r.get(6)?,
             waiting: waiting.0.zip(waiting.1),
+            trace: r.get(20)?,
             journal_version: r.get(9)?,
             run_start: time(r, 10)?,
             sealed_typed: r.get(11)?,
@@ -180,9 +182,10 @@ pub(super) fn waiting_connections(c: &Connection, tenant: &TenantId) -> Result<V
     all(c, sql, params![tenant.as_str(), Cause::Connection.as_str()], |r| r.get(0))
 }
 
-pub(super) fn totals(c: &Connection, tenant: &TenantId) -> Result<Vec<(RunState, u64)>> {
-    let sql = "SELECT state, COUNT(*) FROM runs WHERE tenant = ?1 GROUP BY state ORDER BY state";
-    all(c, sql, params![tenant.as_str()], |r| {
+pub(super) fn totals(c: &Connection, tenant: Option<&TenantId>) -> Result<Vec<(RunState, u64)>> {
+    let sql =
+        "SELECT state, COUNT(*) FROM runs WHERE ?1 IS NULL OR tenant = ?1 GROUP BY state ORDER BY state";
+    all(c, sql, params![tenant.map(TenantId::as_str)], |r| {
         Ok((parsed(r, 0, |t| t.parse().ok())?, r.get::<_, i64>(1)?.unsigned_abs()))
     })
 }

@@ -102,6 +102,8 @@ CREATE TABLE messages (
     reason         TEXT,
     size           INTEGER NOT NULL,
     sealed_payload BLOB NOT NULL,
+    -- W3C traceparent of the span in which it came.
+    trace          TEXT,
     received_at    INTEGER NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX messages_once ON messages (tenant, webhook, message_id) WHERE message_id IS NOT NULL;

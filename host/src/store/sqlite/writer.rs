@@ -109,6 +109,7 @@ fn run(conn: &Connection, sql: &str) -> Result<()> {
 
 fn work(conn: &Connection, mut queue: mpsc::Receiver<Job>) {
     while let Some(first) = queue.blocking_recv() {
+        let started = std::time::Instant::now();
         let mut begun = run(conn, "BEGIN IMMEDIATE");
         let mut replies = Vec::new();
         let mut next = Some(first);
@@ -131,6 +132,8 @@ fn work(conn: &Connection, mut queue: mpsc::Receiver<Job>) {
                 let _ = conn.execute_batch("ROLLBACK");
             })
         });
+        metrics::histogram!("caspian_commit_commands").record(replies.len() as f64);
+        metrics::histogram!("caspian_commit_seconds").record(started.elapsed());
         if let Err(error) = &committed {
             tracing::error!(code = error.code(), commands = replies.len(), "commit failed");
         }

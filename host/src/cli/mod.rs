@@ -197,6 +197,9 @@ pub fn main() -> ExitCode {
 }
 
 async fn execute(command: Command) -> Result<(), CliError> {
+    survive_file_limit().map_err(|e| {
+        CliError::failed(format!("signals can't be handled ({e}); start it in another environment"))
+    })?;
     match command {
         Command::Init { data } => init::init(&data).await,
         Command::Serve(args) => serve::serve(args).await,
@@ -222,6 +225,13 @@ async fn execute(command: Command) -> Result<(), CliError> {
         }
         Command::CompileComponent { request } => compile(&request),
     }
+}
+
+/// A write beyond the largest file size (`ulimit -f`) must fail as on a full disk, not end the process. Once the
+/// signal is listened to, it does nothing, for as long as the process lives.
+fn survive_file_limit() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw())).map(drop)
 }
 
 fn check_config(file: &std::path::Path) -> Result<(), CliError> {

@@ -64,6 +64,8 @@ pub(super) async fn in_child(compiler: &Path, request: &CompileRequest) -> Resul
             match output.status.signal() {
                 // CPU time is up.
                 Some(24 | 9) => Err(ComponentError::Deadline(request.cpu_seconds)),
+                // It could not write the code that it made.
+                Some(25) => Err(ComponentError::File("no room for compiled code".to_owned())),
                 signal => Err(failed(&format!("the compiler died of signal {}", signal.unwrap_or(0)))),
             }
         }

@@ -54,13 +54,16 @@ impl MasterKey {
     /// When the file exists or can't be written.
     pub fn write_new(&self, path: &Path) -> Result<(), MasterKeyError> {
         let io = |e| MasterKeyError::Io(path.to_owned(), e);
+        if path.exists() {
+            return Err(io(std::io::ErrorKind::AlreadyExists.into()));
+        }
+        // It gets its name when it is whole: half a key (full disk, kill) would be taken for one that is damaged.
+        let part = path.with_extension("part");
         let mut text = hex::encode(self.0.bytes());
         text.push('\n');
-        let mut file =
-            std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(io)?;
-        let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+        let written = write_private(&part, text.as_bytes());
         text.zeroize();
-        written.map_err(io)
+        written.and_then(|()| std::fs::rename(&part, path)).map_err(io)
     }
 
     /// Reads it from a file that only its owner may read.
@@ -119,6 +122,14 @@ impl MasterKey {
         bytes.zeroize();
         TenantKey::from_key(tenant, Key::new(key))
     }
+}
+
+/// A file for this user alone, on the disk.
+fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file =
+        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
 }
 
 fn tenant_aad(tenant: &str) -> super::Aad<'_> {

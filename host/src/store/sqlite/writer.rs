@@ -107,9 +107,19 @@ fn run(conn: &Connection, sql: &str) -> Result<()> {
     conn.prepare_cached(sql).and_then(|mut s| s.execute([])).map(drop).map_err(sql_error)
 }
 
+/// A test lets the file grow no further (`store.no-more-pages`), and grow again.
+#[cfg(feature = "failpoints")]
+fn take_room(conn: &Connection) {
+    // SQLite takes a number that is too small as the size that the file has.
+    let pages = if crate::faults::hit("store.no-more-pages") { 1 } else { u32::MAX - 1 };
+    let _ = conn.pragma_update(None, "max_page_count", pages);
+}
+
 fn work(conn: &Connection, mut queue: mpsc::Receiver<Job>) {
     while let Some(first) = queue.blocking_recv() {
         let started = std::time::Instant::now();
+        #[cfg(feature = "failpoints")]
+        take_room(conn);
         let mut begun = run(conn, "BEGIN IMMEDIATE");
         let mut replies = Vec::new();
         let mut next = Some(first);

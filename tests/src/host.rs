@@ -34,6 +34,10 @@ pub struct HostOptions {
     pub environment: Vec<(String, String)>,
     /// `--log`; default debug.
     pub log: Option<String>,
+    /// It may write no file beyond so many KiB (`ulimit -f`, which can be raised again).
+    pub file_kib: Option<u64>,
+    /// Its log goes through a pipe, so that [`Host::limit_files`] does not concern it.
+    pub piped_log: bool,
 }
 
 /// Retries and limits so quick that no test waits for them, a section each; one that the test's own
@@ -152,6 +156,23 @@ impl Host {
         &mut self.options
     }
 
+    /// The binary, under a shell that changes its limits and its log first where that is wanted.
+    fn program(&self) -> Command {
+        let mut script = String::new();
+        if self.options.piped_log {
+            script.push_str("exec 2> >(exec cat >&2); ");
+        }
+        if let Some(kib) = self.options.file_kib {
+            script.push_str(&format!("ulimit -S -f {kib}; "));
+        }
+        if script.is_empty() {
+            return Command::new(binary());
+        }
+        let mut shell = Command::new("bash");
+        shell.arg("-c").arg(format!("{script}exec \"$0\" \"$@\"")).arg(binary());
+        shell
+    }
+
     fn command(&self) -> Command {
         let config = self.folder.join("caspian.toml");
         let mut text = self.options.config.clone();
@@ -166,7 +187,7 @@ impl Host {
             .append(true)
             .open(self.folder.join("host.log"))
             .expect("host.log");
-        let mut command = Command::new(binary());
+        let mut command = self.program();
         command
             .arg("serve")
             .arg("--data")
@@ -215,10 +236,22 @@ impl Host {
         }
     }
 
+    fn id(&self) -> rustix::process::Pid {
+        let id = self.child.as_ref().and_then(Child::id).and_then(|id| i32::try_from(id).ok());
+        id.and_then(rustix::process::Pid::from_raw).expect("a process id")
+    }
+
+    /// From now on the process may write no file beyond so many bytes (RLIMIT_FSIZE): for it, the disk is full.
+    /// `None` gives the space back.
+    pub fn limit_files(&self, bytes: Option<u64>) {
+        use rustix::process::{Resource, Rlimit, prlimit};
+        let limit = Rlimit { current: bytes, maximum: None };
+        prlimit(Some(self.id()), Resource::Fsize, limit).expect("the limit is set");
+    }
+
     /// SIGTERM.
     pub fn signal(&self) {
-        let id = self.child.as_ref().and_then(Child::id).and_then(|id| i32::try_from(id).ok());
-        let id = id.and_then(rustix::process::Pid::from_raw).expect("a process id");
+        let id = self.id();
         rustix::process::kill_process(id, rustix::process::Signal::TERM).expect("a signal");
     }
 

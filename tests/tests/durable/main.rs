@@ -4,6 +4,7 @@ mod answers;
 mod campaign;
 mod crashes;
 mod criteria;
+mod full_disk;
 mod retries;
 mod shutdown;
 mod store;

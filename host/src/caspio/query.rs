@@ -6,8 +6,9 @@ use super::criteria::{InList, column_name, name_text, where_text};
 use super::paths::{self, Path};
 use super::{BaseUrl, CaspioError};
 
-/// Requests that one list of values may become: each is an integration call, and they are one step of a run.
-const MOST_PARTS: usize = 20;
+/// Requests that one list of values may become: enough for 10,000 `PK_ID`s, the most that one step works on. Each is
+/// an integration call.
+const MOST_PARTS: usize = 60;
 /// Caspio's largest page.
 pub(super) const PAGE: u32 = 1000;
 /// Caspio's smallest.

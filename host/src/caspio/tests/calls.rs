@@ -89,7 +89,7 @@ async fn wrong_credentials_have_their_own_text_and_are_asked_once_for_all_who_wa
             text.contains("clinic") && text.contains("client secret") && !text.contains("the-id"),
             "{text}"
         );
-        assert!(!error.is_undecided() && error.transient_cause().is_none());
+        assert!(!error.is_undecided() && error.transient_cause() == Some(Cause::Connection));
     }
     assert_eq!((server.token_calls(), server.asked().len()), (1, 0));
 }

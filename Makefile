@@ -6,9 +6,10 @@ SHELL := /bin/bash
 
 CARGO ?= cargo
 GUESTS := appointment-audit patient-onboarding caspian-probe
+GUESTS += caspian-minimal
 GUEST_DIR = $(or $(CARGO_TARGET_DIR),target)/wasm32-wasip2/guest
 # One set of features for demo and tests, so that both use the same build.
-WORKSPACE := --workspace --features caspian/failpoints
+WORKSPACE := --workspace --exclude caspian-bench --features caspian/failpoints
 
 .PHONY: help
 help: ## Show the targets
@@ -48,8 +49,13 @@ test: build ## Run all tests
 lint: guests ## Check formatting and lints
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked $(WORKSPACE) --all-targets -- -D warnings
-	$(CARGO) clippy --locked -p caspian --all-targets -- -D warnings
+	$(CARGO) clippy --locked -p caspian -p caspian-bench --all-targets -- -D warnings
 	$(CARGO) clippy --locked --target wasm32-wasip2 $(GUESTS:%=-p %) -- -D warnings
+
+.PHONY: bench
+bench: guests ## Measure the host (release build, a few minutes); BENCH="attempt ingress" measures only these
+	$(CARGO) build --locked --release -p caspian -p caspian-bench
+	@"$(or $(CARGO_TARGET_DIR),target)/release/caspian-bench" $(BENCH)
 
 .PHONY: release
 release: tools ## Build the binary to install: target/release/caspian

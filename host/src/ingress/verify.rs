@@ -7,6 +7,9 @@ use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
 use subtle::ConstantTimeEq as _;
 
+use crate::model::Event;
+
+use super::cut::{Cut, cut};
 use super::signature::{self, Checked, Pinned};
 use super::{Hook, IngressError, Rejection};
 
@@ -35,6 +38,20 @@ pub struct VerifiedMessage {
     pub(super) size: usize,
     /// A signature was seen for the first time.
     pub(super) pin: Option<Pinned>,
+}
+
+impl VerifiedMessage {
+    /// The events in it, typed, as [`persist`](super::persist) would store them; none when it holds none.
+    #[must_use]
+    pub fn events(&self) -> Vec<Event> {
+        match &self.content {
+            Content::Object(object) => match cut(&self.hook, object) {
+                Cut::Events(events) => events,
+                Cut::Nothing(_) | Cut::Unparsable(_) => Vec::new(),
+            },
+            Content::Unparsable(_) => Vec::new(),
+        }
+    }
 }
 
 /// What [`verify`] says.

@@ -87,7 +87,9 @@ impl Runtime {
         })
     }
 
-    pub(super) fn engine(&self) -> &Engine {
+    /// The engine of the process, so that a benchmark can measure against the bare engine.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
         &self.shared.engine
     }
 

@@ -21,6 +21,8 @@ mod error;
 mod guest;
 mod output;
 mod settings;
+#[cfg(test)]
+mod slots;
 mod wall;
 mod weight;
 

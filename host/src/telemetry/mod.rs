@@ -43,8 +43,7 @@ pub fn start(
     settings: &TelemetrySettings,
 ) -> Result<Option<Traces>, TelemetryError> {
     let filter = EnvFilter::try_new(filter).map_err(|_| TelemetryError::Filter(filter.to_owned()))?;
-    // A line that can't be written (full disk, closed pipe) is lost; complaining about it on standard error would panic.
-    let lines = fmt::layer().with_writer(std::io::stderr).log_internal_errors(false);
+    let lines = fmt::layer().with_writer(std::io::stderr);
     let lines = match format {
         LogFormat::Text => lines.with_ansi(false).boxed(),
         LogFormat::Json => lines.json().boxed(),

@@ -16,6 +16,7 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("make demo", "a part of what runs before a change lands, beside these tests"),
     ("make test", "it runs these tests"),
     ("make lint", "a part of what runs before a change lands, beside these tests"),
+    ("make bench", "it takes minutes, and needs a quiet machine"),
     ("make release", "it takes minutes; the code is that of the binary under test"),
     ("install -", "it changes the machine"),
     ("useradd ", "it changes the machine"),

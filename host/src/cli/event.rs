@@ -72,30 +72,22 @@ pub(super) async fn run(api: &Api, command: EventCommand) -> Result<(), CliError
             query.extend(args.workflow.map(|w| ("workflow", w)));
             query.extend(args.before.map(|b| ("before", b)));
             let list = api.get("events", &query).await?;
-            if args.format.json {
-                output::json(&list);
-            } else {
-                let columns = [
-                    ("ID", "id"),
-                    ("WORKFLOW", "workflow"),
-                    ("EVENT", "event"),
-                    ("TABLE", "table"),
-                    ("PK_ID", "pk_id"),
-                    ("EVENT DATE", "event_date"),
-                    ("FROM", "from"),
-                    ("STORED", "created_at"),
-                ];
-                output::objects(&list, &columns);
-            }
+            let columns = [
+                ("ID", "id"),
+                ("WORKFLOW", "workflow"),
+                ("EVENT", "event"),
+                ("TABLE", "table"),
+                ("PK_ID", "pk_id"),
+                ("EVENT DATE", "event_date"),
+                ("FROM", "from"),
+                ("STORED", "created_at"),
+            ];
+            output::answer(args.format, &list, |list| output::objects(list, &columns));
         }
         EventCommand::Show { id, values, format } => {
             let query = if values { vec![("values", "true".to_owned())] } else { Vec::new() };
             let shown = api.get(&format!("events/{}", segment(&id)), &query).await?;
-            if format.json {
-                output::json(&shown);
-            } else {
-                show(&shown);
-            }
+            output::answer(format, &shown, show);
         }
     }
     Ok(())

@@ -67,6 +67,19 @@ pub(super) fn counts(value: &serde_json::Value, name: &str) -> String {
     if counts.is_empty() { "none".to_owned() } else { counts.join(", ") }
 }
 
+/// What a reading command was answered: as JSON, or as `people` prints it.
+pub(super) fn answer(
+    format: super::Format,
+    value: &serde_json::Value,
+    people: impl FnOnce(&serde_json::Value),
+) {
+    if format.json {
+        json(value);
+    } else {
+        people(value);
+    }
+}
+
 /// Members of an object, one a line under their heads; empty ones are left out.
 pub(super) fn members(value: &serde_json::Value, members: &[(&str, &str)]) {
     for (head, name) in members {

@@ -51,31 +51,23 @@ pub(super) async fn run(api: &Api, command: RunCommand) -> Result<(), CliError> 
             query.extend(args.state.map(|s| ("state", s.to_string())));
             query.extend(args.before.map(|b| ("before", b)));
             let list = api.get("runs", &query).await?;
-            if args.format.json {
-                output::json(&list);
-            } else {
-                let columns = [
-                    ("ID", "id"),
-                    ("WORKFLOW", "workflow"),
-                    ("STATE", "state"),
-                    ("CAUSE", "cause"),
-                    ("ATTEMPTS", "attempts"),
-                    ("EVENT", "event"),
-                    ("TABLE", "table"),
-                    ("PK_ID", "pk_id"),
-                    ("QUEUED", "created_at"),
-                ];
-                output::objects(&list, &columns);
-            }
+            let columns = [
+                ("ID", "id"),
+                ("WORKFLOW", "workflow"),
+                ("STATE", "state"),
+                ("CAUSE", "cause"),
+                ("ATTEMPTS", "attempts"),
+                ("EVENT", "event"),
+                ("TABLE", "table"),
+                ("PK_ID", "pk_id"),
+                ("QUEUED", "created_at"),
+            ];
+            output::answer(args.format, &list, |list| output::objects(list, &columns));
         }
         RunCommand::Show { id, values, format } => {
             let query = if values { vec![("values", "true".to_owned())] } else { Vec::new() };
             let shown = api.get(&format!("runs/{}", segment(&id)), &query).await?;
-            if format.json {
-                output::json(&shown);
-            } else {
-                show(&shown);
-            }
+            output::answer(format, &shown, show);
         }
     }
     Ok(())

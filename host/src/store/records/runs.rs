@@ -1,0 +1,124 @@
+//! Runs: claimed, listed. `sealed` fields are ciphertext (see `secrets`).
+
+use crate::clock::Time;
+use crate::model::{
+    Cause, ConnectionId, EventId, MessageId, RunId, RunState, TenantId, TriggerKind, WorkflowId,
+};
+
+use super::VersionRecord;
+
+/// A wish for runs.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// Who claims.
+    pub owner: String,
+    /// At most so many.
+    pub limit: usize,
+    /// Now.
+    pub now: Time,
+    /// Until when the claim holds.
+    pub lease_until: Time,
+    /// Connections without budget now.
+    pub blocked: Vec<ConnectionId>,
+}
+
+/// A claimed run with all that an attempt needs.
+#[derive(Debug, Clone)]
+pub struct ClaimedRun {
+    /// Id.
+    pub id: RunId,
+    /// Owner.
+    pub tenant: TenantId,
+    /// The event.
+    pub event: EventId,
+    /// The message the event was cut from.
+    pub message: MessageId,
+    /// The workflow.
+    pub workflow: WorkflowId,
+    /// Its name.
+    pub workflow_name: String,
+    /// The connection that its event came by, also when the version was deployed for another.
+    pub connection: ConnectionId,
+    /// The version it is bound to.
+    pub version: VersionRecord,
+    /// Counted attempts before this one.
+    pub attempts: u32,
+    /// The step that waited last, and how often.
+    pub waiting: Option<(u32, u32)>,
+    /// See [`crate::model::JOURNAL_VERSION`].
+    pub journal_version: u32,
+    /// Start of the run's virtual time.
+    pub run_start: Time,
+    /// The trace that its message came in.
+    pub trace: Option<String>,
+    /// Sealed typed event.
+    pub sealed_typed: Vec<u8>,
+    /// Sealed seed.
+    pub sealed_seed: Vec<u8>,
+    /// Wrapped data key.
+    pub wrapped_key: Vec<u8>,
+}
+
+/// Which runs to list.
+#[derive(Debug, Clone, Default)]
+pub struct RunFilter {
+    /// Of this workflow.
+    pub workflow: Option<WorkflowId>,
+    /// In this state.
+    pub state: Option<RunState>,
+    /// Older than this run.
+    pub before: Option<RunId>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// A run, as listed.
+#[derive(Debug, Clone)]
+pub struct RunRecord {
+    /// Id.
+    pub id: RunId,
+    /// The workflow.
+    pub workflow: WorkflowId,
+    /// Its name.
+    pub workflow_name: String,
+    /// Bound version.
+    pub version: Option<u32>,
+    /// 1, or more when started afresh.
+    pub generation: u32,
+    /// State.
+    pub state: RunState,
+    /// Why.
+    pub cause: Option<Cause>,
+    /// Counted attempts.
+    pub attempts: u32,
+    /// Wake-ups.
+    pub wakeups: u32,
+    /// Crashes of the host while it ran, without progress since.
+    pub host_crashes: u32,
+    /// When it is due again.
+    pub next_at: Option<Time>,
+    /// The event.
+    pub event: EventId,
+    /// The message.
+    pub message: MessageId,
+    /// Caspio's `messageId`.
+    pub caspio_message_id: Option<String>,
+    /// Kind of the event.
+    pub kind: TriggerKind,
+    /// Table of the event.
+    pub table: String,
+    /// `PK_ID` of the event's row.
+    pub pk_id: Option<i64>,
+    /// Caspio's `eventDate`.
+    pub event_date: String,
+    /// Sealed result text.
+    pub sealed_result: Option<Vec<u8>>,
+    /// Sealed failure text.
+    pub sealed_failure: Option<Vec<u8>>,
+    /// When it was queued.
+    pub created_at: Time,
+    /// First claim.
+    pub started_at: Option<Time>,
+    /// End.
+    pub finished_at: Option<Time>,
+}

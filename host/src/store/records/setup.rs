@@ -1,0 +1,115 @@
+//! Connections, workflows and their versions, counters of calls, the audit log. `sealed` fields are ciphertext (see `secrets`).
+
+use crate::clock::Time;
+use crate::model::{ConnectionId, TenantId, WorkflowId, WorkflowState};
+
+/// A connection.
+#[derive(Debug, Clone)]
+pub struct ConnectionRecord {
+    /// Id.
+    pub id: ConnectionId,
+    /// Owner.
+    pub tenant: TenantId,
+    /// Unique within the tenant.
+    pub name: String,
+    /// `https://host[:port]`
+    pub base_url: String,
+    /// Client ID of the Web services profile.
+    pub client_id: String,
+    /// Sealed by the tenant key: table `connections`, column `secret`, row = id.
+    pub sealed_secret: Vec<u8>,
+    /// When it was added.
+    pub created_at: Time,
+}
+
+/// A version to deploy.
+#[derive(Debug, Clone)]
+pub struct NewVersion {
+    /// Owner.
+    pub tenant: TenantId,
+    /// The workflow's name.
+    pub name: String,
+    /// The manifest as given.
+    pub manifest: String,
+    /// SHA-256 of the component.
+    pub component: [u8; 32],
+    /// Which connection it uses.
+    pub connection: ConnectionId,
+    /// When.
+    pub at: Time,
+}
+
+/// What a deploy made.
+#[derive(Debug, Clone, Copy)]
+pub struct Deployed {
+    /// The workflow, new or not.
+    pub workflow: WorkflowId,
+    /// Number of the new version.
+    pub number: u32,
+}
+
+/// A workflow.
+#[derive(Debug, Clone)]
+pub struct WorkflowRecord {
+    /// Id.
+    pub id: WorkflowId,
+    /// Owner.
+    pub tenant: TenantId,
+    /// Unique within the tenant.
+    pub name: String,
+    /// State.
+    pub state: WorkflowState,
+    /// The version that new runs bind to.
+    pub active_version: u32,
+    /// When it was first deployed.
+    pub created_at: Time,
+}
+
+/// A version of a workflow. Never changed.
+#[derive(Debug, Clone)]
+pub struct VersionRecord {
+    /// The workflow.
+    pub workflow: WorkflowId,
+    /// From 1.
+    pub number: u32,
+    /// The manifest as given.
+    pub manifest: String,
+    /// SHA-256 of the component.
+    pub component: [u8; 32],
+    /// Which connection it uses.
+    pub connection: ConnectionId,
+    /// When it was deployed.
+    pub created_at: Time,
+}
+
+/// A counter of integration calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallCount {
+    /// Tenant.
+    pub tenant: TenantId,
+    /// Connection.
+    pub connection: ConnectionId,
+    /// Workflow; none for the host's own calls.
+    pub workflow: Option<WorkflowId>,
+    /// Action, e.g. `records.create` or `oauth.token`.
+    pub action: String,
+    /// Day in UTC, `YYYY-MM-DD`.
+    pub day: String,
+    /// How many.
+    pub count: u64,
+}
+
+/// A line of the audit log.
+#[derive(Debug, Clone)]
+pub struct AuditEntry {
+    /// Tenant.
+    pub tenant: TenantId,
+    /// When.
+    pub at: Time,
+    /// Who, e.g. `admin`.
+    pub actor: String,
+    /// What, e.g. `connection.add`.
+    pub action: String,
+    /// About what, e.g. a name. Never a value or secret.
+    pub subject: String,
+}

@@ -62,9 +62,9 @@ async fn the_states_of_a_run_are_shown_as_they_come() {
     site.deploy(&create()).await.ok();
     let (_tail, mut lines) = listen(&site, &[]);
     let mut line = first_line(&site, &mut lines).await;
-    // The first may be the end of a run that began before.
+    // The first may be the end of a run that began before tail did; then another patient is needed.
     while !line.ends_with(" running") {
-        line = next(&mut lines).await;
+        line = first_line(&site, &mut lines).await;
     }
     let cells: Vec<String> = line.split(' ').map(str::to_owned).collect();
     assert_eq!((cells.len(), cells[1].as_str()), (4, "probe"), "{line}");

@@ -45,8 +45,18 @@ test: build ## Run all tests
 	  $(CARGO) test --locked $(WORKSPACE) --lib --bins --tests --no-fail-fast; \
 	fi
 
+# Compiles in a minute; the release build would take several.
+DENY_VERSION := 0.20.2
+DENY := $(or $(CARGO_TARGET_DIR),target)/tools/bin/cargo-deny
+
+.PHONY: deny
+deny: ## Check licences, banned crates and sources of all dependencies
+	@"$(DENY)" --version 2>/dev/null | grep -qF " $(DENY_VERSION)" || env -u CARGO_TARGET_DIR \
+	  $(CARGO) install --quiet --locked --profile dev --root "$(abspath $(DENY)/../..)" cargo-deny@$(DENY_VERSION)
+	"$(DENY)" --log-level warn --locked check licenses bans sources
+
 .PHONY: lint
-lint: guests ## Check formatting and lints
+lint: guests deny ## Check formatting, lints and dependencies
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked $(WORKSPACE) --all-targets -- -D warnings
 	$(CARGO) clippy --locked -p caspian -p caspian-bench --all-targets -- -D warnings

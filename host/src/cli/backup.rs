@@ -68,8 +68,9 @@ pub(super) async fn restore(args: RestoreArgs) -> Result<(), CliError> {
     let parked = control::restore(&args.file, &data, args.resume).await.map_err(CliError::failed)?;
     line(&format!("restored into {}", args.data.display()));
     if parked > 0 {
+        let runs = if parked == 1 { "run is" } else { "runs are" };
         line(&format!(
-            "{parked} unfinished runs are parked (restored): the original host may have gone on with them"
+            "{parked} unfinished {runs} parked (restored): the original host may have gone on with them"
         ));
     }
     if data.master_key().exists() {

@@ -121,12 +121,6 @@ enum Command {
         /// Shell
         shell: clap_complete::Shell,
     },
-    /// Compile a component (the host calls this itself)
-    #[command(hide = true)]
-    CompileComponent {
-        /// The request, as JSON
-        request: String,
-    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -175,20 +169,20 @@ pub fn main() -> ExitCode {
     let _faults = crate::faults::setup();
     // What is written here is for this user alone.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    // The host calls itself: compiles on this thread only, no runtime.
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().is_some_and(|first| first == crate::runtime::COMPILE_COMMAND) {
+        let request = arguments.next().unwrap_or_default();
+        return compile(&request.to_string_lossy()).map_or_else(|e| e.report(), |()| ExitCode::SUCCESS);
+    }
     let cli = Cli::parse();
-    let result = match cli.command {
-        // Compiles on this thread only; no runtime.
-        Command::CompileComponent { request } => compile(&request),
-        command => match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-            Ok(runtime) => {
-                let result = runtime.block_on(execute(command));
-                runtime.shutdown_timeout(std::time::Duration::from_secs(1));
-                result
-            }
-            Err(e) => {
-                Err(CliError::failed(format!("no threads can be started ({e}); raise the process limit")))
-            }
-        },
+    let result = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => {
+            let result = runtime.block_on(execute(cli.command));
+            runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+            result
+        }
+        Err(e) => Err(CliError::failed(format!("no threads can be started ({e}); raise the process limit"))),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -223,7 +217,6 @@ async fn execute(command: Command) -> Result<(), CliError> {
             output::line(String::from_utf8_lossy(&script).trim_end());
             Ok(())
         }
-        Command::CompileComponent { request } => compile(&request),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The data folder: what lies where, and the lock that lets one host at a time use it.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -34,6 +35,9 @@ pub struct Lock {
 }
 
 impl DataDir {
+    /// How the names of files begin that are of no use to a later process.
+    pub const UNFINISHED: &str = ".unfinished-";
+
     /// A folder, which need not exist.
     #[must_use]
     pub fn new(root: &Path) -> Self {
@@ -102,6 +106,35 @@ impl DataDir {
         Ok(())
     }
 
+    /// Removes what a process that was killed left half done, and components that are not among `used`
+    /// (file names): those of deploys that were refused.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn tidy(&self, _: &Lock, used: &HashSet<String>) -> std::io::Result<()> {
+        for entry in std::fs::read_dir(&self.root)? {
+            let entry = entry?;
+            if entry.file_name().as_encoded_bytes().starts_with(Self::UNFINISHED.as_bytes()) {
+                match entry.file_type()?.is_dir() {
+                    true => std::fs::remove_dir_all(entry.path())?,
+                    false => std::fs::remove_file(entry.path())?,
+                }
+            }
+        }
+        for entry in std::fs::read_dir(self.components())? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            // What is not named as ours is somebody's own.
+            let ours = name
+                .split_once('.')
+                .is_some_and(|(stem, kind)| stem.len() == 64 && (kind == "wasm" || kind.starts_with("part")));
+            if ours && !used.contains(&name) {
+                std::fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
     /// Takes the folder for this process.
     ///
     /// # Errors
@@ -122,6 +155,34 @@ impl DataDir {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_half_done_goes_and_what_is_in_use_or_not_ours_stays() {
+        let tmp = tempfile::tempdir().unwrap();
+        let dir = DataDir::new(&tmp.path().join("data"));
+        dir.create().unwrap();
+        let (used, unused) = ("a".repeat(64), "b".repeat(64));
+        let inside = dir.root().join(format!("{}x", DataDir::UNFINISHED));
+        std::fs::create_dir(&inside).unwrap();
+        std::fs::write(inside.join("caspian.db"), "x").unwrap();
+        let gone = [
+            dir.root().join(format!("{}1.tar", DataDir::UNFINISHED)),
+            dir.components().join(format!("{unused}.wasm")),
+            dir.components().join(format!("{used}.part77")),
+        ];
+        let kept = [
+            dir.root().join("backup.tar"),
+            dir.components().join(format!("{used}.wasm")),
+            dir.components().join("notes.txt"),
+        ];
+        for file in gone.iter().chain(&kept) {
+            std::fs::write(file, "x").unwrap();
+        }
+        let lock = dir.lock().unwrap();
+        dir.tidy(&lock, &HashSet::from([format!("{used}.wasm")])).unwrap();
+        assert!(!inside.exists() && gone.iter().all(|f| !f.exists()));
+        assert!(kept.iter().all(|f| f.exists()));
+    }
 
     #[test]
     fn one_host_a_folder() {

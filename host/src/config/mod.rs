@@ -83,6 +83,18 @@ pub enum ConfigError {
         /// What is wrong.
         message: String,
     },
+    /// A value with which nothing would work.
+    #[error(
+        "the configuration {file}: {key} must be {rule}; correct the file, or leave the key out for its default"
+    )]
+    Value {
+        /// Path.
+        file: String,
+        /// Section and key.
+        key: &'static str,
+        /// What it must be.
+        rule: &'static str,
+    },
     /// The public URL is none.
     #[error(
         "the public URL is none that Caspio can use; give https://host[:port] without a path (http:// for loopback hosts only)"
@@ -106,7 +118,7 @@ impl Config {
     /// # Errors
     /// When it is not valid.
     pub fn parse(text: &str, file: &str) -> Result<Self, ConfigError> {
-        toml::from_str(text).map_err(|e| {
+        let config: Self = toml::from_str(text).map_err(|e| {
             let before = text.get(..e.span().map_or(0, |s| s.start)).unwrap_or_default();
             let line_start = before.rfind('\n').map_or(0, |n| n + 1);
             ConfigError::Syntax {
@@ -115,7 +127,49 @@ impl Config {
                 column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
                 message: e.message().trim().to_owned(),
             }
-        })
+        })?;
+        match config.unusable() {
+            Some((key, rule)) => Err(ConfigError::Value { file: file.to_owned(), key, rule }),
+            None => Ok(config),
+        }
+    }
+
+    /// The first value with which nothing would work.
+    fn unusable(&self) -> Option<(&'static str, &'static str)> {
+        let Self { server, runtime, scheduler, retry, caspio, .. } = self;
+        let counts = [
+            ("server.hooks_in_flight", server.hooks_in_flight as u64),
+            ("server.hook_timeout_seconds", server.hook_timeout_seconds),
+            ("server.api_timeout_seconds", server.api_timeout_seconds),
+            ("runtime.instances", runtime.instances.into()),
+            ("runtime.max_memory_mib", runtime.max_memory_mib.into()),
+            ("runtime.loaded_versions", runtime.loaded_versions),
+            ("runtime.compile_seconds", runtime.compile_seconds),
+            ("runtime.compile_memory_mib", runtime.compile_memory_mib),
+            ("runtime.max_component_mib", runtime.max_component_mib.into()),
+            ("scheduler.concurrency", scheduler.concurrency as u64),
+            ("scheduler.lease_seconds", scheduler.lease_seconds),
+            ("scheduler.idle_seconds", scheduler.idle_seconds),
+            ("retry.max_host_crashes", retry.max_host_crashes.into()),
+            ("caspio.connect_timeout_seconds", caspio.connect_timeout_seconds),
+            ("caspio.request_timeout_seconds", caspio.request_timeout_seconds),
+            ("caspio.burst", caspio.burst.into()),
+            ("caspio.max_response_bytes", caspio.max_response_bytes as u64),
+        ];
+        if let Some((key, _)) = counts.into_iter().find(|(_, n)| *n == 0) {
+            return Some((key, "at least 1"));
+        }
+        let seconds = [
+            ("retry.step_initial_seconds", retry.step_initial_seconds),
+            ("retry.step_max_seconds", retry.step_max_seconds),
+            ("caspio.first_pause_seconds", caspio.first_pause_seconds),
+            ("caspio.longest_pause_seconds", caspio.longest_pause_seconds),
+        ];
+        if let Some((key, _)) = seconds.into_iter().find(|(_, n)| !n.is_finite() || *n < 0.0) {
+            return Some((key, "0 or more"));
+        }
+        let rate = caspio.calls_per_second;
+        (!rate.is_finite() || rate <= 0.0).then_some(("caspio.calls_per_second", "more than 0"))
     }
 }
 
@@ -148,6 +202,20 @@ mod tests {
         assert_eq!(config.server.listen.port(), 8080);
         let error = Config::parse("[server]\nlisten = \"127.0.0.1:1\"\nlisen = 3\n", "c.toml").unwrap_err();
         assert!(error.to_string().contains("c.toml, line 3, column 1"), "{error}");
+    }
+
+    #[test]
+    fn values_with_which_nothing_works_are_named() {
+        for (text, key) in [
+            ("[scheduler]\nconcurrency = 0", "scheduler.concurrency must be at least 1"),
+            ("[caspio]\ncalls_per_second = 0.0", "caspio.calls_per_second must be more than 0"),
+            ("[caspio]\ncalls_per_second = nan", "caspio.calls_per_second must be more than 0"),
+            ("[retry]\nstep_max_seconds = -1.0", "retry.step_max_seconds must be 0 or more"),
+        ] {
+            let error = Config::parse(text, "c.toml").unwrap_err().to_string();
+            assert!(error.contains("c.toml") && error.contains(key), "{error}");
+        }
+        assert!(Config::parse("[caspio]\nread_retries = 0\nlongest_wait_seconds = 0", "c").is_ok());
     }
 
     #[test]

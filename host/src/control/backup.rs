@@ -70,13 +70,15 @@ impl Control {
     /// When there is no space for it beside the database.
     pub async fn backup(&self, tenant: &TenantId) -> Result<Backup> {
         self.audit(tenant, "backup", "").await?;
-        let dir = tempfile::Builder::new().prefix("backup").tempdir_in(self.data.root()).map_err(io)?;
+        let dir =
+            tempfile::Builder::new().prefix(DataDir::UNFINISHED).tempdir_in(self.data.root()).map_err(io)?;
         let copy = dir.path().join(DATABASE);
         self.store.copy_to(copy.clone()).await?;
         let root = self.data.root().to_owned();
         let components = self.data.components();
         let packed = tokio::task::spawn_blocking(move || {
-            let file = tempfile::Builder::new().prefix("backup").suffix(".tar").tempfile_in(&root)?;
+            let file =
+                tempfile::Builder::new().prefix(DataDir::UNFINISHED).suffix(".tar").tempfile_in(&root)?;
             pack(file.as_file(), &copy, &components)?;
             drop(dir);
             Ok::<_, std::io::Error>(file)

@@ -37,12 +37,13 @@ impl Control {
         let mut attention = Vec::new();
         let count = |state: RunState| totals.iter().find(|(s, _)| *s == state).map_or(0, |(_, n)| *n);
         for (state, what) in [
-            (RunState::Parked, "runs are parked: a person must look whether Caspio did what they sent"),
-            (RunState::Dead, "runs are dead"),
+            (RunState::Parked, "parked: a person must look whether Caspio did what was sent"),
+            (RunState::Dead, "dead"),
         ] {
             let n = count(state);
             if n > 0 {
-                attention.push(format!("{n} {what}; see: caspian run list --state {state}"));
+                let runs = if n == 1 { "run is" } else { "runs are" };
+                attention.push(format!("{n} {runs} {what}; see: caspian run list --state {state}"));
             }
         }
         for connection in self.store.waiting_connections(tenant).await? {
@@ -61,9 +62,11 @@ impl Control {
                 ));
             }
             if webhook.rejected.count > 0 {
+                let n = webhook.rejected.count;
+                let messages = if n == 1 { "message" } else { "messages" };
                 attention.push(format!(
-                    "{} messages to '{}' were refused; see: caspian workflow show {1}",
-                    webhook.rejected.count, workflow.name
+                    "{n} {messages} to '{}' refused; see: caspian workflow show {0}",
+                    workflow.name
                 ));
             }
             if workflow.state == WorkflowState::Paused {

@@ -12,7 +12,7 @@ use crate::caspio::{CallContext, Caspio};
 use crate::clock::Time;
 use crate::journal::{Journal, JournalError, Opened};
 use crate::manifest::Manifest;
-use crate::model::{Cause, Event, RunId, RunState};
+use crate::model::{Cause, Event, RunId, RunState, WorkflowId};
 use crate::runtime::{
     AttemptInput, AttemptReport, ComponentDigest, OutputLine, Prepared, Runtime, WallBudget,
 };
@@ -29,6 +29,9 @@ use super::steps::{End, RunSteps, Waits};
 
 /// First and longest pause between tries of committing the end of an attempt.
 const COMMIT_PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// Parsed manifests kept; each is a few KiB.
+const MANIFESTS: u64 = 2_000;
 
 /// When a run is tried again that the store could not serve.
 const STORE_PAUSE: Duration = Duration::from_secs(5);
@@ -59,6 +62,7 @@ pub struct ExecutorParts {
 #[derive(Clone)]
 pub struct Executor {
     parts: Arc<ExecutorParts>,
+    manifests: moka::future::Cache<(WorkflowId, u32), Arc<Manifest>>,
 }
 
 /// Why an attempt could not be begun.
@@ -86,7 +90,7 @@ impl From<StoreError> for NotBegun {
 
 /// All that an attempt needs, opened.
 struct Begun {
-    manifest: Manifest,
+    manifest: Arc<Manifest>,
     prepared: Arc<Prepared>,
     input: AttemptInput,
     steps: RunSteps,
@@ -97,7 +101,7 @@ impl Executor {
     /// An executor of these parts.
     #[must_use]
     pub fn new(parts: ExecutorParts) -> Self {
-        Self { parts: Arc::new(parts) }
+        Self { parts: Arc::new(parts), manifests: moka::future::Cache::new(MANIFESTS) }
     }
 
     /// What it works with.
@@ -226,20 +230,17 @@ impl Executor {
         let seed = data_key.open("runs", "seed", run.id.as_bytes(), &run.sealed_seed).map_err(sealed)?;
         let seed = <[u8; 32]>::try_from(seed.as_slice()).map_err(|_| damaged())?;
 
-        let manifest = Manifest::parse(&run.version.manifest)
-            .map_err(|e| NotBegun::Verdict(Box::new(Verdict::dead(Cause::Component, e.to_string()))))?;
+        let manifest = self.manifest(run).await?;
         let tries = Tries { retry: &manifest.retry, before: run.attempts };
         let prepared = self.prepare(run, &tries).await?;
         let caspio = self.connect(run).await?;
 
         let opened = Journal::open(
             parts.store.clone(),
-            run.id,
+            run,
             parts.owner.clone(),
             parts.keys.tenant(&run.tenant).await?,
             data_key.clone(),
-            run.journal_version,
-            run.run_start,
         );
         let journal = match opened.await.map_err(NotBegun::Internal)? {
             Opened::Ready(journal) => journal,
@@ -252,7 +253,7 @@ impl Executor {
         let performer = Arc::new(Performer {
             caspio,
             schemas: parts.schemas.clone(),
-            grants: Arc::new(manifest.grants.clone()),
+            manifest: manifest.clone(),
             context: CallContext::of_run(run.workflow, run.id).holding_while_waiting({
                 let wall = wall.clone();
                 move || wall.pause()
@@ -272,6 +273,16 @@ impl Executor {
             stop,
         };
         Ok(Begun { manifest, prepared, input, steps, data_key })
+    }
+
+    /// A version's manifest never changes: it is parsed once.
+    async fn manifest(&self, run: &ClaimedRun) -> Result<Arc<Manifest>, NotBegun> {
+        let key = (run.workflow, run.version.number);
+        let parsed = async { Manifest::parse(&run.version.manifest).map(Arc::new) };
+        self.manifests
+            .try_get_with(key, parsed)
+            .await
+            .map_err(|e| NotBegun::Verdict(Box::new(Verdict::dead(Cause::Component, e.to_string()))))
     }
 
     async fn prepare(&self, run: &ClaimedRun, tries: &Tries<'_>) -> Result<Arc<Prepared>, NotBegun> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::caspio::{CallContext, Caspio, CaspioError};
 use crate::journal::Plan;
-use crate::manifest::Grants;
+use crate::manifest::Manifest;
 use crate::model::{Action, Answer, Criteria, TableSchema};
 
 use super::grants::may_see;
@@ -26,7 +26,7 @@ pub(super) enum Planned {
 pub(super) struct Performer {
     pub(super) caspio: Arc<Caspio>,
     pub(super) schemas: Arc<Schemas>,
-    pub(super) grants: Arc<Grants>,
+    pub(super) manifest: Arc<Manifest>,
     pub(super) context: CallContext,
 }
 
@@ -98,7 +98,7 @@ impl Performer {
             }
             Action::ListTables => {
                 let mut names = self.caspio.tables(&context).await?;
-                names.retain(|name| may_see(&self.grants, name));
+                names.retain(|name| may_see(&self.manifest.grants, name));
                 Ok(Answer::Tables(names))
             }
             Action::ListFields { table } => {

@@ -137,8 +137,8 @@ impl Steps for RunSteps {
     type End = End;
 
     async fn step(&mut self, action: Action) -> Ended {
-        let denied = grants::check(&self.performer.grants, &action);
-        let shown = grants::table_of(&self.performer.grants, &action);
+        let denied = grants::check(&self.performer.manifest.grants, &action);
+        let shown = grants::table_of(&self.performer.manifest.grants, &action);
         let journal = self.journal.as_mut().ok_or_else(closed)?;
         journal.flush().await?;
         let (slot, plan) = match journal.next(&action, shown)? {

@@ -8,7 +8,7 @@ use crate::clock::Time;
 use crate::faults;
 use crate::model::{Action, ActionError, Answer, Effect, RunId};
 use crate::secrets::{DataKey, SealError, TenantKey};
-use crate::store::{JournalWrite, StepRecord, StepState, Store, StoreError};
+use crate::store::{ClaimedRun, JournalWrite, StepRecord, StepState, Store, StoreError};
 
 use super::{Plan, entry};
 
@@ -104,17 +104,15 @@ impl Journal {
     ///
     /// # Errors
     /// When the store or a key fails.
-    #[allow(clippy::too_many_arguments, reason = "each is another thing; a struct would only rename them")]
     pub async fn open(
         store: Arc<dyn Store>,
-        run: RunId,
+        claimed: &ClaimedRun,
         owner: String,
         tenant_key: TenantKey,
         data_key: DataKey,
-        version: u32,
-        run_start: Time,
     ) -> Result<Opened, JournalError> {
-        let mut steps = store.steps(run).await?;
+        let run = claimed.id;
+        let mut steps = if claimed.has_steps { store.steps(run).await? } else { Vec::new() };
         let mut pending = JournalWrite::default();
         if let Some(last) = steps.last().filter(|s| s.state == StepState::Intent) {
             let clear = entry::decode_step(&data_key, run, last)?;
@@ -135,8 +133,8 @@ impl Journal {
             owner,
             tenant_key,
             data_key,
-            version,
-            run_start,
+            version: claimed.journal_version,
+            run_start: claimed.run_start,
             recorded: steps.into(),
             next: 1,
             pending,

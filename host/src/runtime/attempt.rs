@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
 
 use crate::model::{Action, ActionError, Answer, Cause, Event, EventId, Limits};
@@ -12,7 +12,7 @@ use crate::model::{Action, ActionError, Answer, Cause, Event, EventId, Limits};
 use super::bindings::caspian::workflow::types::Failure;
 use super::components::{Prepared, Runtime};
 use super::convert;
-use super::guest::{Call, Guest, HANDLES, LimitHit, Reply};
+use super::guest::{CallSlot, Guest, HANDLES, LimitHit, Reply};
 use super::output::{OutputLine, RunLog};
 use super::wall::WallBudget;
 
@@ -134,8 +134,8 @@ impl Runtime {
     ) -> (AttemptReport<S::End>, S) {
         let (ended, hit, fuel, log) = loop {
             let log = RunLog::new(input.limits.log);
-            let (calls, mut called) = mpsc::channel(1);
-            let mut store = Store::new(self.engine(), Guest::new(&input, calls, log.clone()));
+            let calls = CallSlot::default();
+            let mut store = Store::new(self.engine(), Guest::new(&input, calls.clone(), log.clone()));
             let ended = match prepare_store(&mut store, input.limits.fuel) {
                 Ok(()) => {
                     let event = convert::event(input.event_id, &input.event, input.attempt);
@@ -143,7 +143,7 @@ impl Runtime {
                         let instance = prepared.pre.instantiate_async(&mut store).await?;
                         instance.call_handle(&mut store, &event).await
                     };
-                    drive(handle, &mut called, &mut steps, &input.wall, input.stop.clone()).await
+                    drive(handle, &calls, &mut steps, &input.wall, input.stop.clone()).await
                 }
                 Err(error) => Ended::Handled(Err(error)),
             };
@@ -184,7 +184,7 @@ fn prepare_store(store: &mut Store<Guest>, fuel: u64) -> wasmtime::Result<()> {
 /// Lets the guest run until it ends, answering its calls. When this returns, the guest is dropped.
 async fn drive<S: Steps>(
     handle: impl Future<Output = Handled>,
-    called: &mut mpsc::Receiver<Call>,
+    calls: &CallSlot,
     steps: &mut S,
     wall: &WallBudget,
     mut stop: watch::Receiver<bool>,
@@ -201,7 +201,7 @@ async fn drive<S: Steps>(
         let call = tokio::select! {
             biased;
             handled = &mut handle => return Ended::Handled(handled),
-            Some(call) = called.recv() => call,
+            call = calls.called() => call,
             () = &mut used_up => return Ended::Wall,
             () = &mut stopped => return Ended::Stopped,
         };

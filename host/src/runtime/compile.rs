@@ -17,8 +17,8 @@ use wasmtime::component::types::ComponentItem;
 use super::engine;
 use super::error::ComponentError;
 
-/// Name of the hidden subcommand.
-const SUBCOMMAND: &str = "compile-component";
+/// First argument of the process that compiles.
+pub const COMPILE_COMMAND: &str = "compile-component";
 
 /// What the child is told, as JSON on its command line.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -42,7 +42,7 @@ pub(super) async fn in_child(compiler: &Path, request: &CompileRequest) -> Resul
     let failed = |e: &dyn std::fmt::Display| ComponentError::Compiler(e.to_string());
     let text = serde_json::to_string(request).map_err(|e| failed(&e))?;
     let child = tokio::process::Command::new(compiler)
-        .arg(SUBCOMMAND)
+        .arg(COMPILE_COMMAND)
         .arg(text)
         .env_clear()
         .stdin(Stdio::null())
@@ -84,7 +84,10 @@ pub fn compile_in_this_process(request: &str) -> Result<String, serde_json::Erro
 
 fn compile(request: &CompileRequest) -> Result<(), ComponentError> {
     limit(request);
-    let file = |e: std::io::Error| ComponentError::File(e.to_string());
+    let file = |e: std::io::Error| match e.kind() {
+        std::io::ErrorKind::OutOfMemory => ComponentError::Compiler("it needs more memory".to_owned()),
+        _ => ComponentError::File(e.to_string()),
+    };
     let size = std::fs::metadata(&request.component).map_err(file)?.len();
     if size > u64::from(request.max_component_mib) << 20 {
         return Err(ComponentError::TooLarge(request.max_component_mib));

@@ -9,12 +9,12 @@ use tokio::sync::Notify;
 
 use crate::accounts::{Connector, KeyError, Keyring};
 use crate::caspio::CaspioClients;
-use crate::config::{Config, ConfigError, DataDir, DataDirError};
+use crate::config::{Config, ConfigError, DataDir, DataDirError, Lock};
 use crate::control::Control;
 use crate::execution::{Executor, ExecutorParts, Feed, Schemas};
 use crate::ingress::Hooks;
 use crate::model::TenantId;
-use crate::runtime::{ComponentError, Runtime};
+use crate::runtime::{ComponentDigest, ComponentError, Runtime};
 use crate::scheduler::Scheduler;
 use crate::secrets::{MasterKey, MasterKeyError, SealError, random_bytes};
 use crate::store::sqlite::SqliteStore;
@@ -155,6 +155,17 @@ impl Host {
             wake,
             ready: AtomicBool::new(false),
         })
+    }
+
+    /// Removes files that are of no use any more. Before anything new is put into the data folder.
+    pub(super) async fn tidy(&self, lock: &Lock) -> Result<(), StartError> {
+        let used = self.store.components().await?;
+        let used = used.into_iter().map(|digest| format!("{}.wasm", ComponentDigest(digest))).collect();
+        if let Err(error) = self.data.tidy(lock, &used) {
+            // They only take room.
+            tracing::warn!(error = %error.kind(), "files of no use can't be removed from the data folder");
+        }
+        Ok(())
     }
 
     pub(super) fn is_ready(&self) -> bool {

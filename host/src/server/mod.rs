@@ -46,8 +46,9 @@ pub async fn serve(
         return Err(DataDirError::NotInitialised(data.root().to_owned()).into());
     }
     data.make_private()?;
-    let _lock = data.lock()?;
+    let lock = data.lock()?;
     let host = Arc::new(Host::open(&config, data, compiler).await?);
+    host.tidy(&lock).await?;
     let listen = config.server.listen;
     let listener = tokio::net::TcpListener::bind(listen).await.map_err(|e| StartError::Listen(listen, e))?;
     let address = listener.local_addr().map_err(|e| StartError::Listen(listen, e))?;

@@ -109,6 +109,8 @@ pub trait Store: Send + Sync + 'static {
     async fn version(&self, workflow: WorkflowId, number: u32) -> Result<Option<VersionRecord>>;
     /// The component digest of each active version.
     async fn active_components(&self) -> Result<Vec<[u8; 32]>>;
+    /// The component digests of all versions.
+    async fn components(&self) -> Result<Vec<[u8; 32]>>;
     /// Sets a workflow's state.
     async fn set_workflow_state(
         &self,

@@ -66,9 +66,9 @@ async fn taken_while_messages_flow_it_has_all_that_was_acknowledged_and_does_not
     let known = by_message(&restored);
     let missing: Vec<_> = acknowledged.iter().filter(|id| !known.contains_key(*id)).collect();
     assert!(missing.is_empty(), "acknowledged before the backup, but missing: {missing:?}");
-    assert_eq!(said.contains(&format!("{parked} unfinished runs are parked")), parked > 0, "{said}");
+    assert_eq!(said.contains(&format!("{parked} unfinished run")), parked > 0, "{said}");
     let said = attention(&site).await;
-    assert_eq!(said.iter().any(|t| t.contains(&format!("{parked} runs are parked"))), parked > 0, "{said:?}");
+    assert_eq!(said.iter().any(|t| t.starts_with(&format!("{parked} run"))), parked > 0, "{said:?}");
 
     // It goes on where the original was: by the same webhook, and each of Caspio's messages once.
     assert_eq!(site.account.webhooks().await.len(), 1);
@@ -124,8 +124,26 @@ async fn the_file_is_private_and_holds_neither_values_nor_secrets() {
     assert_eq!(audited(&site, "backup"), 1);
     // Nothing of it is left in the data folder.
     let left = std::fs::read_dir(site.host.data()).unwrap().map(|e| e.unwrap().file_name());
-    let left: Vec<_> = left.filter(|name| name.to_string_lossy().starts_with("backup")).collect();
+    let left: Vec<_> = left.filter(|name| name.to_string_lossy().contains("unfinished")).collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+#[tokio::test]
+async fn what_a_killed_host_left_half_done_is_gone_after_the_next_start() {
+    let mut site = Site::start().await;
+    let deployed = site.deploy(&create()).await.ok().stdout;
+    site.deploy(&create().grant("Nowhere", "create")).await.refused("has no table 'Nowhere'");
+    let other = "b".repeat(64);
+    let folder = site.host.data().to_owned();
+    let half = [folder.join(".unfinished-1.tar"), folder.join(format!("components/{other}.wasm"))];
+    for file in &half {
+        std::fs::write(file, "half").unwrap();
+    }
+    site.host.kill().await;
+    site.restart_with("").await;
+    assert!(half.iter().all(|file| !file.exists()), "{deployed}");
+    site.account.add_patient("Ada").await;
+    site.until_runs(1, &["succeeded"]).await;
 }
 
 #[tokio::test]

@@ -82,9 +82,9 @@ async fn what_needs_a_person_is_said_with_what_to_do() {
     assert_eq!(status["workflows"], json!({"active": 1, "inactive": 1, "paused": 1}), "{status:#}");
     let said = attention(&site).await;
     for (part, next) in [
-        ("1 runs are parked", "caspian run list --state parked"),
-        ("1 runs are dead", "caspian run list --state dead"),
-        ("1 messages to 'probe' were refused", "caspian workflow show probe"),
+        ("1 run is parked", "caspian run list --state parked"),
+        ("1 run is dead", "caspian run list --state dead"),
+        ("1 message to 'probe' refused", "caspian workflow show probe"),
         ("'probe' is paused", "caspian workflow resume probe"),
         ("the webhook of 'leaving' is removing", "caspian workflow"),
     ] {

@@ -45,6 +45,8 @@ pub struct ClaimedRun {
     pub attempts: u32,
     /// The step that waited last, and how often.
     pub waiting: Option<(u32, u32)>,
+    /// Whether it has recorded steps.
+    pub has_steps: bool,
     /// See [`crate::model::JOURNAL_VERSION`].
     pub journal_version: u32,
     /// Start of the run's virtual time.

@@ -163,6 +163,9 @@ impl Store for SqliteStore {
     async fn version(&self, workflow: WorkflowId, number: u32) -> Result<Option<VersionRecord>> {
         self.read(move |c| setup::version(c, workflow, number)).await
     }
+    async fn components(&self) -> Result<Vec<[u8; 32]>> {
+        self.read(setup::components).await
+    }
     async fn active_components(&self) -> Result<Vec<[u8; 32]>> {
         self.read(setup::active_components).await
     }

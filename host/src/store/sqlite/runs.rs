@@ -11,13 +11,16 @@ use crate::store::{Claim, ClaimedRun, Result, RunFilter, RunRecord, StoreError, 
 use super::rows::{all, first, id, parsed, parsed_opt, run, time, time_opt};
 use super::sql_error;
 
+/// Paused workflows are few, runs may be many: the few are looked up once a query.
+const NOT_PAUSED: &str = "r.workflow NOT IN (SELECT id FROM workflows WHERE state = 'paused')";
+
 /// Claims due runs of workflows that are not paused, oldest first, and binds each to a version.
 pub(super) fn claim(c: &Connection, x: &Claim) -> Result<Vec<ClaimedRun>> {
     let blocked: Vec<String> =
         x.blocked.iter().map(|id| format!("x'{}'", hex::encode(id.as_bytes()))).collect();
     let sql = format!(
-        "SELECT r.id FROM runs r JOIN workflows w ON w.id = r.workflow
-         WHERE r.state IN ('queued', 'sleeping') AND r.next_at <= ?1 AND w.state <> 'paused'
+        "SELECT r.id FROM runs r
+         WHERE r.state IN ('queued', 'sleeping') AND r.next_at <= ?1 AND {NOT_PAUSED}
            AND r.connection NOT IN ({})
          ORDER BY r.next_at LIMIT ?2",
         blocked.join(",")
@@ -52,7 +55,8 @@ fn claimed_run(c: &Connection, which: RunId) -> Result<ClaimedRun> {
     let sql = "SELECT r.id, r.tenant, r.event, r.message, r.workflow, w.name, r.attempts,
                  r.waiting_step, r.waiting_tries, r.journal_version, r.run_start, e.sealed_typed,
                  r.sealed_seed, k.wrapped, v.number, v.manifest, v.component, v.connection, v.created_at,
-                 r.connection, m.trace
+                 r.connection, m.trace,
+                 EXISTS (SELECT 1 FROM steps s WHERE s.run = r.id)
                FROM runs r
                JOIN messages m ON m.id = r.message
                JOIN workflows w ON w.id = r.workflow
@@ -74,6 +78,7 @@ fn claimed_run(c: &Connection, which: RunId) -> Result<ClaimedRun> {
             attempts: r.get(6)?,
             waiting: waiting.0.zip(waiting.1),
             trace: r.get(20)?,
+            has_steps: r.get(21)?,
             journal_version: r.get(9)?,
             run_start: time(r, 10)?,
             sealed_typed: r.get(11)?,
@@ -93,9 +98,12 @@ fn claimed_run(c: &Connection, which: RunId) -> Result<ClaimedRun> {
 }
 
 pub(super) fn next_due(c: &Connection) -> Result<Option<Time>> {
-    let sql = "SELECT MIN(r.next_at) FROM runs r JOIN workflows w ON w.id = r.workflow
-               WHERE r.state IN ('queued', 'sleeping') AND w.state <> 'paused'";
-    Ok(first(c, sql, [], |r| time_opt(r, 0))?.flatten())
+    let sql = format!(
+        "SELECT r.next_at FROM runs r
+         WHERE r.state IN ('queued', 'sleeping') AND r.next_at IS NOT NULL AND {NOT_PAUSED}
+         ORDER BY r.next_at LIMIT 1"
+    );
+    Ok(first(c, &sql, [], |r| time_opt(r, 0))?.flatten())
 }
 
 pub(super) fn recover(c: &Connection, now: Time, max_crashes: u32) -> Result<(u64, u64)> {

@@ -36,6 +36,7 @@ CREATE TABLE workflows (
     -- Deleted ones stay as long as their runs are listed.
     deleted_at     INTEGER
 ) STRICT;
+CREATE INDEX workflows_paused ON workflows (id) WHERE state = 'paused';
 CREATE UNIQUE INDEX workflows_named ON workflows (tenant, name) WHERE deleted_at IS NULL;
 
 CREATE TABLE workflow_versions (
@@ -158,7 +159,7 @@ CREATE TABLE runs (
     finished_at     INTEGER,
     UNIQUE (event, workflow, generation)
 ) STRICT;
-CREATE INDEX runs_due ON runs (next_at) WHERE state IN ('queued', 'sleeping');
+CREATE INDEX runs_due ON runs (next_at, workflow, connection) WHERE state IN ('queued', 'sleeping');
 CREATE INDEX runs_running ON runs (lease_until) WHERE state = 'running';
 CREATE INDEX runs_of_workflow ON runs (workflow, state, id);
 CREATE INDEX runs_of_tenant ON runs (tenant, id);

@@ -101,7 +101,9 @@ pub(super) fn connection_users(c: &Connection, which: ConnectionId) -> Result<Ve
     let sql = "SELECT w.name FROM workflows w
                JOIN workflow_versions v ON v.workflow = w.id AND v.number = w.active_version
                WHERE w.deleted_at IS NULL AND (v.connection = ?1 OR EXISTS
-                 (SELECT 1 FROM webhooks h WHERE h.workflow = w.id AND h.connection = ?1 AND h.stage <> 'tombstone'))
+                 (SELECT 1 FROM webhooks h WHERE h.workflow = w.id AND h.connection = ?1 AND h.stage <> 'tombstone')
+                 OR EXISTS (SELECT 1 FROM runs r WHERE r.workflow = w.id AND r.connection = ?1
+                   AND r.state IN ('queued', 'running', 'sleeping', 'parked')))
                ORDER BY w.name";
     all(c, sql, params![which.as_bytes()], |r| r.get(0))
 }
@@ -198,6 +200,10 @@ pub(super) fn version(c: &Connection, workflow: WorkflowId, number: u32) -> Resu
             created_at: time(r, 5)?,
         })
     })
+}
+
+pub(super) fn components(c: &Connection) -> Result<Vec<[u8; 32]>> {
+    all(c, "SELECT DISTINCT component FROM workflow_versions", [], |r| r.get(0))
 }
 
 pub(super) fn active_components(c: &Connection) -> Result<Vec<[u8; 32]>> {

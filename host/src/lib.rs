@@ -7,6 +7,7 @@
 //! | HTTP, composition | `server` |
 //! | what people ask of a host | `control` |
 //! | all tunables together | `config` |
+//! | changes without a webhook | `coverage` |
 //! | the way of an event | `ingress`, `scheduler` |
 //! | one attempt; webhooks in Caspio | `execution`, `triggers` |
 //! | record and replay; sandbox; keys and clients opened | `journal`, `runtime`, `accounts` |
@@ -20,6 +21,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod control;
+pub mod coverage;
 pub mod execution;
 pub mod faults;
 pub mod ingress;

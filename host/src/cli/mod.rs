@@ -6,6 +6,7 @@
 mod api;
 mod backup;
 mod connection;
+mod coverage;
 mod deploy;
 mod emulator;
 mod error;
@@ -85,6 +86,13 @@ enum Command {
         host: HostArgs,
         #[command(subcommand)]
         command: event::EventCommand,
+    },
+    /// What sweeps found that no webhook told of, and how far backfills are
+    Coverage {
+        #[command(flatten)]
+        host: HostArgs,
+        #[command(flatten)]
+        coverage: coverage::CoverageArgs,
     },
     /// Health, queue, and what needs a person
     Status {
@@ -203,6 +211,7 @@ async fn execute(command: Command) -> Result<(), CliError> {
         Command::Workflow { host, command } => workflow::run(&api::Api::new(&host)?, command).await,
         Command::Run { host, command } => run::run(&api::Api::new(&host)?, command).await,
         Command::Event { host, command } => event::run(&api::Api::new(&host)?, command).await,
+        Command::Coverage { host, coverage } => coverage::coverage(&api::Api::new(&host)?, coverage).await,
         Command::Status { host, format } => status::status(&api::Api::new(&host)?, format).await,
         Command::Tail { host, workflow, format } => {
             status::tail(&api::Api::new(&host)?, workflow, format).await

@@ -1,10 +1,11 @@
-//! `caspian workflow list|show|activate|deactivate|pause|resume|delete`
+//! `caspian workflow list|show|activate|deactivate|pause|resume|backfill|delete`
 
 use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::Format;
 use super::api::{Api, segment};
+use super::coverage::{self, BackfillArgs};
 use super::error::CliError;
 use super::output::{self, cell};
 
@@ -39,6 +40,8 @@ pub(super) enum WorkflowCommand {
         /// Name
         name: String,
     },
+    /// Run it over rows that are there already, some a minute; goes on after a restart
+    Backfill(BackfillArgs),
     /// Remove its webhook from Caspio, then the workflow and the contents of its messages
     Delete {
         /// Name
@@ -77,6 +80,7 @@ pub(super) async fn run(api: &Api, command: WorkflowCommand) -> Result<(), CliEr
         WorkflowCommand::Deactivate { name } => switch(api, &name, "deactivate").await?,
         WorkflowCommand::Pause { name } => switch(api, &name, "pause").await?,
         WorkflowCommand::Resume { name } => switch(api, &name, "resume").await?,
+        WorkflowCommand::Backfill(args) => coverage::backfill(api, args).await?,
         WorkflowCommand::Delete { name, discard_runs } => {
             let query = [("discard_runs", discard_runs.to_string())];
             api.delete(&format!("workflows/{}", segment(&name)), &query).await?;

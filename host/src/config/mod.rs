@@ -11,6 +11,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::caspio::ClientSettings;
+use crate::coverage::CoverageSettings;
 use crate::execution::RetrySettings;
 use crate::runtime::RuntimeSettings;
 use crate::scheduler::SchedulerSettings;
@@ -32,6 +33,8 @@ pub struct Config {
     pub retry: RetrySettings,
     /// `[caspio]`
     pub caspio: ClientSettings,
+    /// `[coverage]`
+    pub coverage: CoverageSettings,
     /// `[telemetry]`
     pub telemetry: TelemetrySettings,
 }

@@ -2,6 +2,7 @@
 
 use crate::accounts::{ConnectError, KeyError};
 use crate::caspio::CaspioError;
+use crate::coverage::CoverageError;
 use crate::ingress::IngressError;
 use crate::manifest::ManifestError;
 use crate::runtime::ComponentError;
@@ -104,6 +105,26 @@ impl From<ConnectError> for ControlError {
 impl From<CaspioError> for ControlError {
     fn from(error: CaspioError) -> Self {
         Self::new(Kind::Caspio, error.code().to_owned(), error.to_string())
+    }
+}
+
+impl From<CoverageError> for ControlError {
+    fn from(error: CoverageError) -> Self {
+        match error {
+            CoverageError::Caspio(e) => e.into(),
+            CoverageError::Connection(e) => e.into(),
+            CoverageError::Key(e) => e.into(),
+            CoverageError::Store(StoreError::Exists(_)) => Self::new(
+                Kind::Conflict,
+                "backfill-running",
+                "a backfill of this workflow is under way; wait for its end (caspian coverage), or end it with --cancel",
+            ),
+            CoverageError::Store(e) => e.into(),
+            CoverageError::Ingress(e) => e.into(),
+            CoverageError::Busy | CoverageError::Damaged => {
+                Self::new(Kind::Unavailable, "damaged", error.to_string())
+            }
+        }
     }
 }
 

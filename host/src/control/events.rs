@@ -45,7 +45,7 @@ pub struct EventView {
     pub event_date: String,
     /// Caspio's `messageId`.
     pub message_id: Option<String>,
-    /// `webhook` or `person`.
+    /// `webhook`, `person`, or `sweep` (also rows of a backfill).
     pub from: &'static str,
     /// When it was stored.
     pub created_at: String,
@@ -148,7 +148,11 @@ impl From<EventRecord> for EventView {
             pk_id: x.pk_id,
             event_date: x.event_date,
             message_id: x.caspio_message_id,
-            from: if x.by_person { "person" } else { "webhook" },
+            from: match (x.by_host, x.reconciled) {
+                (false, _) => "webhook",
+                (true, true) => "sweep",
+                (true, false) => "person",
+            },
             created_at: x.created_at.to_string(),
         }
     }

@@ -5,6 +5,7 @@
 
 mod backup;
 mod connections;
+mod coverage;
 mod deploy;
 mod error;
 mod events;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use crate::accounts::{Connector, KeyError, Keyring};
 use crate::clock::Time;
 use crate::config::DataDir;
+use crate::coverage::Coverage;
 use crate::model::{MessageId, TenantId};
 use crate::runtime::Runtime;
 use crate::secrets::DataKey;
@@ -25,6 +27,7 @@ use crate::triggers::Triggers;
 
 pub use backup::{Backup, RestoreError, restore};
 pub use connections::{ConnectionView, NewConnection};
+pub use coverage::{BackfillRequest, BackfillView, CoverageView, SweepView};
 pub use deploy::{DeployRequest, DeployView};
 pub use error::{ControlError, Kind};
 pub use events::{EventDetail, EventQuery, EventView, NewEvent, SentView};
@@ -45,6 +48,8 @@ pub struct Control {
     pub connector: Connector,
     /// Webhooks.
     pub triggers: Arc<Triggers>,
+    /// Sweeps and backfills.
+    pub coverage: Coverage,
     /// Compiles and links.
     pub runtime: Runtime,
     /// Where components lie.

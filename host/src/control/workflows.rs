@@ -231,9 +231,11 @@ impl Control {
                 fields: t.fields,
                 sources: t.sources,
                 batch: t.batch,
+                reconcile: t.reconcile,
             })
             .collect();
         self.triggers.ensure(tenant, record.id, &record.name, version.connection, &wanted).await?;
+        self.coverage.wake();
         if record.state == WorkflowState::Paused && !activate {
             self.store.set_workflow_state(record.id, WorkflowState::Paused).await?;
         }

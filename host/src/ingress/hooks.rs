@@ -6,12 +6,12 @@ use std::sync::{Arc, RwLock};
 use sha2::{Digest as _, Sha256};
 
 use crate::accounts::Keyring;
-use crate::model::{UrlId, WebhookId};
+use crate::model::{Event, RowTags, UrlId, WebhookId};
 use crate::secrets::{Secret, TenantKey};
-use crate::store::{Store, StoreError, WebhookRecord, WebhookStage};
+use crate::store::{Store, StoreError, TriggerRecord, WebhookRecord, WebhookStage};
 
-use super::IngressError;
 use super::signature::Pinned;
+use super::{IngressError, Tagger};
 
 /// A webhook that a message came to.
 pub struct Hook {
@@ -26,6 +26,15 @@ impl Hook {
     #[must_use]
     pub fn id(&self) -> WebhookId {
         self.record.id
+    }
+
+    /// `PK_ID` and tags of an event's rows, when their table is swept.
+    pub(super) fn tags(&self, event: &Event) -> Vec<(i64, RowTags)> {
+        let of_table = |t: &&TriggerRecord| t.table.eq_ignore_ascii_case(&event.table);
+        let swept = self.record.triggers.iter().filter(of_table).find(|t| t.reconcile.is_some());
+        let Some(trigger) = swept else { return Vec::new() };
+        let tagger = Tagger::new(&self.key, &trigger.schema);
+        event.rows.iter().filter_map(|row| Some((row.pk_id()?, tagger.tags(row)))).collect()
     }
 
     pub(super) fn is_gone(&self) -> bool {

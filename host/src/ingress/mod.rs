@@ -10,13 +10,15 @@ mod cut;
 mod hooks;
 mod signature;
 mod store;
+mod tags;
 mod verify;
 
 use crate::accounts::KeyError;
 use crate::store::StoreError;
 
 pub use hooks::{Hook, Hooks};
-pub use store::{Accepted, StoredEvent, persist, persist_by_hand};
+pub use store::{Accepted, Found, StoredEvent, found_message, persist, persist_by_hand};
+pub use tags::{Tagger, name_tag};
 pub use verify::{RawMessage, Verified, VerifiedMessage, verify};
 
 /// Largest body in bytes. Caspio sends up to 10 MB and drops what is larger.

@@ -2,7 +2,7 @@
 
 use crate::clock::Time;
 use crate::faults;
-use crate::model::{Event, EventId, MessageId, MessageState, RunId, TenantId, WorkflowId};
+use crate::model::{Event, EventId, MessageId, MessageState, RowTags, RunId, TenantId, WorkflowId};
 use crate::secrets::{DataKey, TenantKey, random_bytes};
 use crate::store::{Ingested, NewEvent, NewMessage, Origin, Store};
 use crate::telemetry;
@@ -84,8 +84,10 @@ pub async fn persist(
                 }
                 Cut::Events(events) => {
                     new.state = MessageState::Stored;
-                    new.events =
-                        events.iter().map(|event| new_event(&data_key, event)).collect::<Result<_, _>>()?;
+                    new.events = events
+                        .iter()
+                        .map(|event| new_event(&data_key, event, hook.tags(event)))
+                        .collect::<Result<_, _>>()?;
                 }
             }
         }
@@ -136,24 +138,8 @@ pub async fn persist_by_hand(
     workflow: WorkflowId,
     events: &[Event],
 ) -> Result<Accepted, IngressError> {
-    let id = MessageId::new();
-    let (data_key, wrapped_key) = key.new_data_key(id.as_bytes())?;
-    let plain = serde_json::to_vec(events).unwrap_or_default();
-    let new = NewMessage {
-        id,
-        tenant: tenant.clone(),
-        origin: Origin::Person(workflow),
-        message_id: None,
-        state: MessageState::Stored,
-        reason: None,
-        size: plain.len() as u64,
-        wrapped_key,
-        trace: telemetry::current(),
-        sealed_payload: data_key.seal("messages", "payload", id.as_bytes(), &plain)?,
-        pin_signature: None,
-        events: events.iter().map(|event| new_event(&data_key, event)).collect::<Result<_, _>>()?,
-        at: Time::now(),
-    };
+    let events: Vec<Found> = events.iter().map(|e| Found { event: e.clone(), tags: Vec::new() }).collect();
+    let new = own_message(key, tenant, Origin::Person(workflow), &events)?;
     let stored: Vec<StoredEvent> = new.events.iter().map(|e| StoredEvent { run: e.run }).collect();
     Ok(match store.ingest(new).await? {
         Ingested::Stored(_) => Accepted::Stored(stored),
@@ -162,7 +148,59 @@ pub async fn persist_by_hand(
     })
 }
 
-fn new_event(key: &DataKey, event: &Event) -> Result<NewEvent, IngressError> {
+/// An event that the host found, with the tags of its rows.
+pub struct Found {
+    /// The event.
+    pub event: Event,
+    /// `PK_ID` and tags of each of its rows, when a late webhook must be known as one about them.
+    pub tags: Vec<(i64, RowTags)>,
+}
+
+/// A message of events that the host found for a workflow, to be stored by whoever found them.
+///
+/// # Errors
+/// When a key fails.
+pub fn found_message(
+    key: &TenantKey,
+    tenant: &TenantId,
+    workflow: WorkflowId,
+    events: &[Found],
+) -> Result<NewMessage, IngressError> {
+    own_message(key, tenant, Origin::Sweep(workflow), events)
+}
+
+/// A message that no webhook brought.
+fn own_message(
+    key: &TenantKey,
+    tenant: &TenantId,
+    origin: Origin,
+    events: &[Found],
+) -> Result<NewMessage, IngressError> {
+    let id = MessageId::new();
+    let (data_key, wrapped_key) = key.new_data_key(id.as_bytes())?;
+    let all: Vec<&Event> = events.iter().map(|found| &found.event).collect();
+    let plain = serde_json::to_vec(&all).unwrap_or_default();
+    Ok(NewMessage {
+        id,
+        tenant: tenant.clone(),
+        origin,
+        message_id: None,
+        state: MessageState::Stored,
+        reason: None,
+        size: plain.len() as u64,
+        wrapped_key,
+        trace: telemetry::current(),
+        sealed_payload: data_key.seal("messages", "payload", id.as_bytes(), &plain)?,
+        pin_signature: None,
+        events: events
+            .iter()
+            .map(|found| new_event(&data_key, &found.event, found.tags.clone()))
+            .collect::<Result<_, _>>()?,
+        at: Time::now(),
+    })
+}
+
+fn new_event(key: &DataKey, event: &Event, tags: Vec<(i64, RowTags)>) -> Result<NewEvent, IngressError> {
     let (id, run) = (EventId::new(), RunId::new());
     let plain = serde_json::to_vec(event)
         .map_err(|_| crate::store::StoreError::Corrupt("an event without JSON".to_owned()))?;
@@ -180,5 +218,6 @@ fn new_event(key: &DataKey, event: &Event) -> Result<NewEvent, IngressError> {
         sealed_typed: key.seal("events", "typed", id.as_bytes(), &plain)?,
         run,
         sealed_seed: key.seal("runs", "seed", run.as_bytes(), &seed)?,
+        tags,
     })
 }

@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 
 use toml::Spanned;
 
-use crate::model::TriggerKind;
+use crate::model::{Reconcile, TriggerKind};
 
-use super::raw::{Raw, RawTrigger};
+use super::raw::{Raw, RawReconcile, RawTrigger};
 use super::{Grants, Manifest, ManifestError, Op, SOURCES, Trigger};
 
 /// Longest text of one setting, in bytes: settings are for choices, not for data.
 const SETTING_MAX: usize = 64 * 1024;
+
+/// Calls of a round, unless the manifest says otherwise: a table of 100,000 rows.
+const MAX_CALLS: u32 = 100;
 
 pub(super) fn check(raw: Raw, text: &str) -> Result<Manifest, ManifestError> {
     let wrong = |at: usize, message: String| Err(ManifestError::at(text, at, message));
@@ -133,6 +136,31 @@ fn trigger(raw: RawTrigger, grants: &Grants, at: usize, text: &str) -> Result<Tr
         );
     }
     let table = raw.table.into_inner();
+    let reconcile = match raw.reconcile {
+        Some(wanted) => {
+            let span = wanted.span().start;
+            if let Some(sources) = &raw.sources {
+                return wrong(
+                    sources.span().start,
+                    "a sweep does not see who made a change, so `reconcile` does not go with `sources`; remove one \
+                     of them (a table that this workflow writes itself can't be swept)"
+                        .to_owned(),
+                );
+            }
+            match reconcile(&wanted.into_inner()) {
+                Some(reconcile) => Some(reconcile),
+                None => {
+                    return wrong(
+                        span,
+                        "`reconcile` must be like { every = \"1h\", max_calls = 100 }: from 5 minutes to 30 days, and \
+                         from 1 to 100000 integration calls"
+                            .to_owned(),
+                    );
+                }
+            }
+        }
+        None => None,
+    };
     let sources = match raw.sources {
         Some(sources) => {
             let span = sources.span().start;
@@ -175,7 +203,21 @@ fn trigger(raw: RawTrigger, grants: &Grants, at: usize, text: &str) -> Result<Tr
         fields: raw.fields.map(Spanned::into_inner).unwrap_or_default(),
         sources,
         batch: raw.batch,
+        reconcile,
     })
+}
+
+/// None when it is out of range. Each round reads the whole table, 1,000 rows a call: more often than every five
+/// minutes would spend the account's calls on nothing.
+fn reconcile(raw: &RawReconcile) -> Option<Reconcile> {
+    // A day is 24 hours here, which jiff leaves to calendars.
+    let every_seconds = match raw.every.strip_suffix('d').map(|days| days.trim().parse::<u64>()) {
+        Some(days) => days.ok()?.checked_mul(86_400)?,
+        None => u64::try_from(raw.every.parse::<jiff::SignedDuration>().ok()?.as_secs()).ok()?,
+    };
+    let max_calls = raw.max_calls.unwrap_or(MAX_CALLS);
+    let fits = (300..=30 * 86_400).contains(&every_seconds) && (1..=100_000).contains(&max_calls);
+    fits.then_some(Reconcile { every_seconds, max_calls })
 }
 
 /// Caspio's rule a webhook and table: one insert, one delete, one update for all fields or several for different ones.

@@ -12,7 +12,7 @@ mod raw;
 
 use std::collections::BTreeMap;
 
-use crate::model::{Limits, TriggerKind};
+use crate::model::{Limits, Reconcile, TriggerKind};
 
 pub use error::ManifestError;
 pub use limits::{LimitSettings, Retry};
@@ -83,6 +83,8 @@ pub struct Trigger {
     pub sources: Vec<String>,
     /// One run for the whole message instead of one a row.
     pub batch: bool,
+    /// How its table is swept for changes that no webhook tells of; none: not at all.
+    pub reconcile: Option<Reconcile>,
 }
 
 /// A valid manifest.

@@ -32,6 +32,14 @@ pub(super) struct RawTrigger {
     pub(super) sources: Option<Spanned<Vec<String>>>,
     #[serde(default)]
     pub(super) batch: bool,
+    pub(super) reconcile: Option<Spanned<RawReconcile>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawReconcile {
+    pub(super) every: String,
+    pub(super) max_calls: Option<u32>,
 }
 
 #[derive(Debug, Default, Deserialize)]

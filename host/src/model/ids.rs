@@ -96,6 +96,10 @@ uuid_id!(
     EventId, "event id"
 );
 uuid_id!(
+    /// A workflow being run over existing rows.
+    BackfillId, "backfill id"
+);
+uuid_id!(
     /// A run.
     RunId, "run id"
 );

@@ -9,6 +9,7 @@ mod criteria;
 mod event;
 mod ids;
 mod limits;
+mod reconcile;
 mod schema;
 mod state;
 mod value;
@@ -16,10 +17,13 @@ mod value;
 pub use action::{Action, ActionError, Answer, Effect, Query, SortKey};
 pub use criteria::{Criteria, Operator};
 pub use event::{Event, TriggerKind};
-pub use ids::{ConnectionId, EventId, IdError, MessageId, RunId, TenantId, UrlId, WebhookId, WorkflowId};
+pub use ids::{
+    BackfillId, ConnectionId, EventId, IdError, MessageId, RunId, TenantId, UrlId, WebhookId, WorkflowId,
+};
 pub use limits::Limits;
+pub use reconcile::{NameTag, Reconcile, RowTags};
 pub use schema::{Field, FieldType, TableSchema};
-pub use state::{Cause, MessageState, RunState, WorkflowState};
+pub use state::{BackfillState, Cause, MessageState, RunState, WorkflowState};
 pub use value::{Choice, Row, Value};
 
 /// Version of what is derived from a run (virtual clock, random, fingerprints) and of the journal's

@@ -105,6 +105,8 @@ text_enum!(
     Inactive = "inactive",
     /// The event was caused by the workflow's own write.
     Loop = "loop",
+    /// A sweep found the change before its webhook came.
+    Duplicate = "duplicate",
     /// An event of the same record that is newer was done already.
     Stale = "stale",
     /// Caspio's rate limit (the run waits).
@@ -143,4 +145,15 @@ text_enum!(
     Unparsable = "unparsable",
     /// No run was wanted: test message, no rows, or the workflow was inactive.
     Skipped = "skipped",
+});
+
+text_enum!(
+    /// State of a backfill.
+    BackfillState, "backfill state" {
+    /// Rows are being taken.
+    Running = "running",
+    /// All rows have their runs.
+    Done = "done",
+    /// Ended by a person, or with the workflow's connection.
+    Cancelled = "cancelled",
 });

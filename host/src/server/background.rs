@@ -27,7 +27,8 @@ pub(super) fn start(host: &Arc<Host>, stop: watch::Receiver<bool>) -> Background
         tokio::spawn(until(stop.clone(), prepare(host.clone()))),
         tokio::spawn(until(stop.clone(), mend(host.clone()))),
         tokio::spawn(until(stop.clone(), count(host.clone()))),
-        tokio::spawn(until(stop, tombstones(host.clone()))),
+        tokio::spawn(until(stop.clone(), tombstones(host.clone()))),
+        tokio::spawn(until(stop, cover(host.clone()))),
     ];
     Background { tasks }
 }
@@ -81,6 +82,10 @@ async fn mend(host: Arc<Host>) {
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(MEND.1);
     }
+}
+
+async fn cover(host: Arc<Host>) {
+    host.coverage.run().await;
 }
 
 async fn count(host: Arc<Host>) {

@@ -11,6 +11,7 @@ use crate::accounts::{Connector, KeyError, Keyring};
 use crate::caspio::CaspioClients;
 use crate::config::{Config, ConfigError, DataDir, DataDirError, Lock};
 use crate::control::Control;
+use crate::coverage::Coverage;
 use crate::execution::{Executor, ExecutorParts, Feed, Schemas};
 use crate::ingress::Hooks;
 use crate::model::TenantId;
@@ -67,6 +68,7 @@ pub struct Host {
     pub(super) control: Control,
     pub(super) scheduler: Scheduler,
     pub(super) triggers: Arc<Triggers>,
+    pub(super) coverage: Coverage,
     pub(super) connector: Connector,
     pub(super) runtime: Runtime,
     pub(super) data: DataDir,
@@ -130,11 +132,19 @@ impl Host {
         });
         let wake = Arc::new(Notify::new());
         let scheduler = Scheduler::new(executor, config.scheduler.clone(), wake.clone());
+        let coverage = Coverage::new(
+            store.clone(),
+            keys.clone(),
+            connector.clone(),
+            config.coverage.clone(),
+            wake.clone(),
+        );
         let control = Control {
             store: store.clone(),
             keys,
             connector: connector.clone(),
             triggers: triggers.clone(),
+            coverage: coverage.clone(),
             runtime: runtime.clone(),
             data: data.clone(),
             public_url: public_url.clone(),
@@ -146,6 +156,7 @@ impl Host {
             control,
             scheduler,
             triggers,
+            coverage,
             connector,
             runtime,
             data,

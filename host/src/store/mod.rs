@@ -185,6 +185,56 @@ pub trait Store: Send + Sync + 'static {
     /// How many messages of a workflow's webhooks are in which state.
     async fn message_counts(&self, workflow: WorkflowId) -> Result<Vec<(crate::model::MessageState, u64)>>;
 
+    /// Every table that is to be swept, now or later. Without counts.
+    async fn sweeps(&self) -> Result<Vec<SweepRecord>>;
+    /// How far a sweep is, with counts.
+    async fn sweep_progress(&self, workflow: WorkflowId, table: &str) -> Result<SweepProgress>;
+    /// `PK_ID`s after one and up to another that a sweep has seen, at most `limit`, smallest first.
+    async fn swept_rows(
+        &self,
+        workflow: WorkflowId,
+        table: &str,
+        after: i64,
+        until: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<i64>>;
+    /// What is in a page that no webhook told of.
+    async fn sweep_findings(&self, page: SweepPage) -> Result<Vec<Finding>>;
+    /// Writes a page down and queues the events of its findings, in one commit.
+    async fn commit_sweep(&self, step: SweepStep) -> Result<SweepCommit>;
+    /// A round goes on later: its calls are used up (no `error`), or something failed.
+    async fn put_off_sweep(
+        &self,
+        sweep: &SweepRecord,
+        error: Option<String>,
+        calls: u32,
+        next_at: Time,
+    ) -> Result<()>;
+    /// Makes the sweeps of a workflow due; how many there are.
+    async fn sweep_now(&self, workflow: WorkflowId, at: Time) -> Result<u64>;
+    /// Forgets what was told of swept tables before this time.
+    async fn purge_told(&self, before: Time) -> Result<u64>;
+
+    /// Begins a backfill. `Exists` when one of the workflow is under way.
+    async fn add_backfill(&self, backfill: BackfillRecord) -> Result<()>;
+    /// Backfills of a tenant (none: of all), newest first; of a state, when it is given.
+    async fn backfills(
+        &self,
+        tenant: Option<&TenantId>,
+        state: Option<crate::model::BackfillState>,
+    ) -> Result<Vec<BackfillRecord>>;
+    /// Queues the runs of some rows. False when the backfill was ended meanwhile: nothing is done then.
+    async fn commit_backfill(&self, step: BackfillStep) -> Result<bool>;
+    /// A backfill goes on later, because something failed.
+    async fn put_off_backfill(
+        &self,
+        which: crate::model::BackfillId,
+        error: String,
+        next_at: Time,
+    ) -> Result<()>;
+    /// Ends the backfill of a workflow that is under way. `Missing` when there is none.
+    async fn cancel_backfill(&self, workflow: WorkflowId, at: Time) -> Result<()>;
+
     /// Adds to the counters of integration calls.
     async fn count_calls(&self, calls: Vec<CallCount>) -> Result<()>;
     /// The counters of a tenant.

@@ -158,6 +158,7 @@ impl Triggers {
                 fields: want.fields.clone(),
                 sources: want.sources.clone(),
                 batch: want.batch,
+                reconcile: want.reconcile,
                 caspio_id,
                 schema,
             });

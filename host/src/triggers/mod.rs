@@ -18,7 +18,7 @@ use tokio::sync::{Mutex, Notify, OwnedMutexGuard};
 
 use crate::accounts::{ConnectError, Connector, KeyError, Keyring};
 use crate::caspio::{CallContext, CaspioError};
-use crate::model::{TriggerKind, UrlId, WebhookId, WorkflowId};
+use crate::model::{Reconcile, TriggerKind, UrlId, WebhookId, WorkflowId};
 use crate::secrets::SealError;
 use crate::store::{Store, StoreError, WebhookRecord};
 
@@ -74,6 +74,8 @@ pub struct WantedTrigger {
     pub sources: Vec<String>,
     /// One event for the whole message.
     pub batch: bool,
+    /// How its table is swept.
+    pub reconcile: Option<Reconcile>,
 }
 
 /// Told when a webhook's record changed.

@@ -2,6 +2,7 @@
 
 mod components;
 mod connections;
+mod coverage;
 mod events;
 mod host;
 mod runs;
@@ -67,6 +68,7 @@ pub(super) fn routes(host: Arc<Host>, timeout_seconds: u64, stop: watch::Receive
     Router::new()
         .merge(components::routes())
         .merge(connections::routes())
+        .merge(coverage::routes())
         .merge(workflows::routes())
         .merge(runs::routes())
         .merge(events::routes())

@@ -1,7 +1,9 @@
 //! Messages and the events that are cut from them. `sealed` fields are ciphertext (see `secrets`).
 
 use crate::clock::Time;
-use crate::model::{EventId, MessageId, MessageState, RunId, TenantId, TriggerKind, WebhookId, WorkflowId};
+use crate::model::{
+    EventId, MessageId, MessageState, RowTags, RunId, TenantId, TriggerKind, WebhookId, WorkflowId,
+};
 
 /// Where a message came from.
 #[derive(Debug, Clone, Copy)]
@@ -10,6 +12,8 @@ pub enum Origin {
     Webhook(WebhookId),
     /// A person sent it to this workflow.
     Person(WorkflowId),
+    /// A sweep found it for this workflow.
+    Sweep(WorkflowId),
 }
 
 /// A message to keep.
@@ -62,6 +66,8 @@ pub struct NewEvent {
     pub run: RunId,
     /// Seed sealed by the data key: `runs`, `seed`, row = run.
     pub sealed_seed: Vec<u8>,
+    /// Its rows, when their table is swept.
+    pub tags: Vec<(i64, RowTags)>,
 }
 
 /// What became of a message.
@@ -99,8 +105,10 @@ pub struct EventRecord {
     pub workflow_name: String,
     /// Caspio's `messageId`.
     pub caspio_message_id: Option<String>,
-    /// A person sent it.
-    pub by_person: bool,
+    /// No webhook told of it.
+    pub by_host: bool,
+    /// A sweep found it, or a backfill took its row.
+    pub reconciled: bool,
     /// Kind.
     pub kind: TriggerKind,
     /// Table.

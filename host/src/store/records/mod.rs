@@ -1,11 +1,13 @@
 //! What goes into the store and comes out of it, a file a subject, named as those of `sqlite/`.
 
+mod coverage;
 mod journal;
 mod messages;
 mod runs;
 mod setup;
 mod webhooks;
 
+pub use coverage::*;
 pub use journal::*;
 pub use messages::*;
 pub use runs::*;

@@ -1,7 +1,7 @@
 //! Our webhooks in Caspio and their triggers. `sealed` fields are ciphertext (see `secrets`).
 
 use crate::clock::Time;
-use crate::model::{ConnectionId, TableSchema, TenantId, TriggerKind, WebhookId, WorkflowId};
+use crate::model::{ConnectionId, Reconcile, TableSchema, TenantId, TriggerKind, WebhookId, WorkflowId};
 
 /// How far a webhook of ours is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +103,8 @@ pub struct TriggerRecord {
     pub sources: Vec<String>,
     /// One event for the whole message.
     pub batch: bool,
+    /// How its table is swept for what webhooks don't tell; none: not at all.
+    pub reconcile: Option<Reconcile>,
     /// Caspio's id of the event.
     pub caspio_id: Option<String>,
     /// The table's fields at activation: what typing goes by.

@@ -8,7 +8,7 @@ use crate::store::{EventFilter, EventRecord, Result};
 use super::rows::{all, first, id, parsed, time};
 
 const EVENT: &str = "SELECT e.id, e.message, m.workflow, w.name, m.message_id, m.webhook IS NULL, e.kind,
-      e.table_name, e.pk_id, e.event_date, e.sealed_typed, e.created_at
+      e.table_name, e.pk_id, e.event_date, e.sealed_typed, e.created_at, e.reconciled
     FROM events e JOIN messages m ON m.id = e.message JOIN workflows w ON w.id = m.workflow";
 
 fn read(r: &Row<'_>) -> rusqlite::Result<EventRecord> {
@@ -18,13 +18,14 @@ fn read(r: &Row<'_>) -> rusqlite::Result<EventRecord> {
         workflow: id(r, 2, WorkflowId::from_slice)?,
         workflow_name: r.get(3)?,
         caspio_message_id: r.get(4)?,
-        by_person: r.get(5)?,
+        by_host: r.get(5)?,
         kind: parsed(r, 6, TriggerKind::parse)?,
         table: r.get(7)?,
         pk_id: r.get(8)?,
         event_date: r.get(9)?,
         sealed_typed: r.get(10)?,
         created_at: time(r, 11)?,
+        reconciled: r.get(12)?,
     })
 }
 

@@ -5,13 +5,14 @@ use rusqlite::{Connection, params};
 use crate::model::{Cause, JOURNAL_VERSION, MessageId, MessageState, RunState, WorkflowId};
 use crate::store::{Ingested, NewEvent, NewMessage, Origin, Result, StoreError};
 
+use super::coverage;
 use super::rows::{all, first, parsed, run};
 
 pub(super) fn ingest(c: &Connection, x: &NewMessage) -> Result<Ingested> {
     let Target { gone, deleted, workflow, connection } = target(c, x)?;
     let webhook = match &x.origin {
         Origin::Webhook(id) => Some(*id.as_bytes()),
-        Origin::Person(_) => None,
+        Origin::Person(_) | Origin::Sweep(_) => None,
     };
     let (state, reason) = match x.state {
         MessageState::Stored if gone => (MessageState::Skipped, Some(Cause::Inactive.as_str())),
@@ -56,7 +57,11 @@ pub(super) fn ingest(c: &Connection, x: &NewMessage) -> Result<Ingested> {
     }
     for (position, event) in x.events.iter().enumerate() {
         add_event(c, x, position, event)?;
-        add_run(c, x, event, gone, workflow, connection)?;
+        let skipped = match gone {
+            true => Some(Cause::Inactive),
+            false => coverage::is_known(c, x, workflow, event)?.then_some(Cause::Duplicate),
+        };
+        add_run(c, x, event, skipped, workflow, connection)?;
     }
     Ok(if gone || x.events.is_empty() { Ingested::Skipped } else { Ingested::Stored(x.events.len()) })
 }
@@ -80,7 +85,7 @@ fn target(c: &Connection, x: &NewMessage) -> Result<Target> {
              FROM webhooks h JOIN workflows w ON w.id = h.workflow WHERE h.id = ?1",
             id.as_bytes(),
         ),
-        Origin::Person(id) => (
+        Origin::Person(id) | Origin::Sweep(id) => (
             "workflow",
             "SELECT deleted_at IS NOT NULL, w.id, v.connection, deleted_at IS NOT NULL FROM workflows w
              JOIN workflow_versions v ON v.workflow = w.id AND v.number = w.active_version WHERE w.id = ?1",
@@ -95,8 +100,9 @@ fn target(c: &Connection, x: &NewMessage) -> Result<Target> {
 
 fn add_event(c: &Connection, x: &NewMessage, position: usize, event: &NewEvent) -> Result<()> {
     let sql = "INSERT INTO events
-                 (id, tenant, message, position, kind, table_name, pk_id, event_date, sealed_typed, created_at)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+                 (id, tenant, message, position, kind, table_name, pk_id, event_date, sealed_typed, created_at,
+                  reconciled)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
     run(
         c,
         sql,
@@ -110,7 +116,8 @@ fn add_event(c: &Connection, x: &NewMessage, position: usize, event: &NewEvent) 
             event.pk_id,
             event.event_date,
             event.sealed_typed,
-            x.at.0
+            x.at.0,
+            matches!(x.origin, Origin::Sweep(_))
         ],
     )
     .map(drop)
@@ -120,14 +127,13 @@ fn add_run(
     c: &Connection,
     x: &NewMessage,
     event: &NewEvent,
-    gone: bool,
+    skipped: Option<Cause>,
     workflow: [u8; 16],
     connection: [u8; 16],
 ) -> Result<()> {
-    let (state, cause, next_at, finished_at) = if gone {
-        (RunState::Skipped, Some(Cause::Inactive.as_str()), None, Some(x.at.0))
-    } else {
-        (RunState::Queued, None, Some(x.at.0), None)
+    let (state, cause, next_at, finished_at) = match skipped {
+        Some(cause) => (RunState::Skipped, Some(cause.as_str()), None, Some(x.at.0)),
+        None => (RunState::Queued, None, Some(x.at.0), None),
     };
     let sql = "INSERT INTO runs
                  (id, tenant, event, message, workflow, connection, state, cause, next_at,

@@ -3,6 +3,8 @@
 //! Files: `open` (pragmas, migrations), `writer` (group commit), then one a subject: `setup`
 //! (tenants, connections, workflows, versions), `webhooks`, `messages`, `runs` (claim, recover, list), `journal`.
 
+mod backfills;
+mod coverage;
 mod events;
 mod journal;
 mod messages;
@@ -22,8 +24,8 @@ use tokio::sync::Semaphore;
 
 use crate::clock::Time;
 use crate::model::{
-    ConnectionId, EventId, MessageId, MessageState, RunId, RunState, TenantId, WebhookId, WorkflowId,
-    WorkflowState,
+    BackfillId, BackfillState, ConnectionId, EventId, MessageId, MessageState, RunId, RunState, TenantId,
+    WebhookId, WorkflowId, WorkflowState,
 };
 
 use super::*;
@@ -267,6 +269,70 @@ impl Store for SqliteStore {
     }
     async fn message_counts(&self, workflow: WorkflowId) -> Result<Vec<(MessageState, u64)>> {
         self.read(move |c| messages::counts(c, workflow)).await
+    }
+    async fn sweeps(&self) -> Result<Vec<SweepRecord>> {
+        self.read(coverage::sweeps).await
+    }
+    async fn sweep_progress(&self, workflow: WorkflowId, table: &str) -> Result<SweepProgress> {
+        let table = table.to_owned();
+        self.read(move |c| coverage::counted(c, workflow, &table)).await
+    }
+    async fn swept_rows(
+        &self,
+        workflow: WorkflowId,
+        table: &str,
+        after: i64,
+        until: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<i64>> {
+        let table = table.to_owned();
+        self.read(move |c| coverage::known(c, workflow, &table, after, until, limit)).await
+    }
+    async fn sweep_findings(&self, page: SweepPage) -> Result<Vec<Finding>> {
+        self.read(move |c| coverage::findings(c, &page)).await
+    }
+    async fn commit_sweep(&self, step: SweepStep) -> Result<SweepCommit> {
+        self.writer.write(move |c| coverage::commit(c, &step)).await
+    }
+    async fn put_off_sweep(
+        &self,
+        sweep: &SweepRecord,
+        error: Option<String>,
+        calls: u32,
+        next_at: Time,
+    ) -> Result<()> {
+        let (tenant, workflow, table) = (sweep.tenant.clone(), sweep.workflow, sweep.table.clone());
+        self.writer
+            .write(move |c| {
+                coverage::put_off(c, (&tenant, workflow, &table), error.as_deref(), calls, next_at)
+            })
+            .await
+    }
+    async fn sweep_now(&self, workflow: WorkflowId, at: Time) -> Result<u64> {
+        self.writer.write(move |c| coverage::now(c, workflow, at)).await
+    }
+    async fn purge_told(&self, before: Time) -> Result<u64> {
+        self.writer.write(move |c| coverage::purge(c, before)).await
+    }
+    async fn add_backfill(&self, backfill: BackfillRecord) -> Result<()> {
+        self.writer.write(move |c| backfills::add(c, &backfill)).await
+    }
+    async fn backfills(
+        &self,
+        tenant: Option<&TenantId>,
+        state: Option<BackfillState>,
+    ) -> Result<Vec<BackfillRecord>> {
+        let tenant = tenant.cloned();
+        self.read(move |c| backfills::list(c, tenant.as_ref(), state)).await
+    }
+    async fn commit_backfill(&self, step: BackfillStep) -> Result<bool> {
+        self.writer.write(move |c| backfills::commit(c, &step)).await
+    }
+    async fn put_off_backfill(&self, which: BackfillId, error: String, next_at: Time) -> Result<()> {
+        self.writer.write(move |c| backfills::put_off(c, which, &error, next_at)).await
+    }
+    async fn cancel_backfill(&self, workflow: WorkflowId, at: Time) -> Result<()> {
+        self.writer.write(move |c| backfills::cancel(c, workflow, at)).await
     }
     async fn count_calls(&self, calls: Vec<CallCount>) -> Result<()> {
         self.writer.write(move |c| setup::count_calls(c, &calls)).await

@@ -56,6 +56,15 @@ pub(super) fn json<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize)
     serde_json::from_str(&text).map_err(|_| unexpected(column, Type::Text))
 }
 
+/// As [`json`], null allowed.
+pub(super) fn json_opt<T: serde::de::DeserializeOwned>(
+    row: &Row<'_>,
+    column: usize,
+) -> rusqlite::Result<Option<T>> {
+    let text: Option<String> = row.get(column)?;
+    text.map(|text| serde_json::from_str(&text).map_err(|_| unexpected(column, Type::Text))).transpose()
+}
+
 /// Our JSON as text.
 pub(super) fn to_json<T: serde::Serialize>(value: &T) -> Result<String> {
     serde_json::to_string(value).map_err(|_| StoreError::Corrupt("a value has no JSON".to_owned()))

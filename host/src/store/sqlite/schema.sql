@@ -82,6 +82,8 @@ CREATE TABLE triggers (
     batch      INTEGER NOT NULL,
     caspio_id  TEXT,
     schema     TEXT NOT NULL,
+    -- How its table is swept (JSON); none: not at all.
+    reconcile  TEXT,
     PRIMARY KEY (webhook, position)
 ) STRICT;
 
@@ -194,6 +196,74 @@ CREATE TABLE run_output (
     at           INTEGER NOT NULL,
     PRIMARY KEY (run, number)
 ) STRICT;
+
+-- What sweeps know of a table of a workflow's triggers. Gone when the workflow is deactivated.
+CREATE TABLE sweeps (
+    id          INTEGER PRIMARY KEY,
+    tenant      TEXT NOT NULL,
+    workflow    BLOB NOT NULL REFERENCES workflows (id),
+    table_name  TEXT NOT NULL COLLATE NOCASE,
+    -- Finished rounds; the first one only takes stock.
+    rounds      INTEGER NOT NULL DEFAULT 0,
+    -- PK_ID up to which the round under way has come; none: no round is under way.
+    reached     INTEGER,
+    -- Integration calls of the round, and of all.
+    calls       INTEGER NOT NULL DEFAULT 0,
+    all_calls   INTEGER NOT NULL DEFAULT 0,
+    next_at     INTEGER NOT NULL DEFAULT 0,
+    started_at  INTEGER,
+    finished_at INTEGER,
+    error       TEXT,
+    UNIQUE (workflow, table_name)
+) STRICT;
+
+-- Keyed tags of rows as the sweep saw them last; no values.
+CREATE TABLE swept_rows (
+    sweep   INTEGER NOT NULL REFERENCES sweeps (id),
+    pk_id   INTEGER NOT NULL,
+    tags    BLOB NOT NULL,
+    seen_at INTEGER NOT NULL,
+    PRIMARY KEY (sweep, pk_id)
+) STRICT, WITHOUT ROWID;
+
+-- Changes of swept tables that became events, so that neither a sweep nor a late webhook tells them again.
+CREATE TABLE told (
+    id         INTEGER PRIMARY KEY,
+    tenant     TEXT NOT NULL,
+    workflow   BLOB NOT NULL,
+    table_name TEXT NOT NULL COLLATE NOCASE,
+    pk_id      INTEGER NOT NULL,
+    kind       TEXT NOT NULL,
+    tags       BLOB NOT NULL,
+    at         INTEGER NOT NULL,
+    -- webhook: told by one; sweep: found by a sweep; late: found, and a webhook told of it since.
+    way        TEXT NOT NULL
+) STRICT;
+CREATE INDEX told_of_row ON told (workflow, table_name, pk_id);
+CREATE INDEX told_at ON told (at);
+
+-- A workflow being run over existing rows.
+CREATE TABLE backfills (
+    id              BLOB PRIMARY KEY,
+    tenant          TEXT NOT NULL,
+    workflow        BLOB NOT NULL REFERENCES workflows (id),
+    connection      BLOB NOT NULL,
+    table_name      TEXT NOT NULL,
+    kind            TEXT NOT NULL,
+    sealed_criteria BLOB NOT NULL,
+    state           TEXT NOT NULL,
+    -- PK_ID of the last row that has its run.
+    reached         INTEGER NOT NULL DEFAULT 0,
+    -- The largest PK_ID when it was begun: later rows have webhooks.
+    last            INTEGER NOT NULL,
+    rows            INTEGER NOT NULL DEFAULT 0,
+    per_minute      INTEGER NOT NULL,
+    next_at         INTEGER NOT NULL,
+    error           TEXT,
+    created_at      INTEGER NOT NULL,
+    finished_at     INTEGER
+) STRICT;
+CREATE UNIQUE INDEX backfills_one ON backfills (workflow) WHERE state = 'running';
 
 CREATE TABLE calls (
     tenant     TEXT NOT NULL,

@@ -9,6 +9,7 @@ use crate::store::{
     WorkflowRecord,
 };
 
+use super::coverage;
 use super::rows::{all, first, id, insert, parsed, run, time};
 
 pub(super) fn tenant_key(c: &Connection, tenant: &TenantId) -> Result<Option<Vec<u8>>> {
@@ -214,6 +215,9 @@ pub(super) fn active_components(c: &Connection) -> Result<Vec<[u8; 32]>> {
 }
 
 pub(super) fn set_workflow_state(c: &Connection, workflow: WorkflowId, state: WorkflowState) -> Result<()> {
+    if state == WorkflowState::Inactive {
+        coverage::forget(c, workflow)?;
+    }
     let sql = "UPDATE workflows SET state = ?2 WHERE id = ?1";
     match run(c, sql, params![workflow.as_bytes(), state.as_str()])? {
         0 => Err(StoreError::Missing("workflow")),
@@ -242,10 +246,10 @@ pub(super) fn delete_workflow(c: &Connection, workflow: WorkflowId, discard: boo
         params![id],
     )?;
     let sql = "UPDATE workflows SET deleted_at = ?2, state = 'inactive' WHERE id = ?1 AND deleted_at IS NULL";
-    match run(c, sql, params![id, at.0])? {
-        0 => Err(StoreError::Missing("workflow")),
-        _ => Ok(0),
+    if run(c, sql, params![id, at.0])? == 0 {
+        return Err(StoreError::Missing("workflow"));
     }
+    coverage::forget(c, workflow).map(|()| 0)
 }
 
 /// In the key of a counter, no workflow is an empty blob: SQLite's primary keys take no null.

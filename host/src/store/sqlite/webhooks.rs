@@ -6,7 +6,7 @@ use crate::clock::Time;
 use crate::model::{ConnectionId, TriggerKind, WebhookId, WorkflowId};
 use crate::store::{Rejected, Result, StoreError, TriggerRecord, WebhookRecord, WebhookStage, WebhookUpdate};
 
-use super::rows::{all, first, id, insert, json, parsed, run, time, time_opt, to_json};
+use super::rows::{all, first, id, insert, json, json_opt, parsed, run, time, time_opt, to_json};
 
 pub(super) fn plan(c: &Connection, x: &WebhookRecord) -> Result<()> {
     let sql = "INSERT INTO webhooks
@@ -65,8 +65,8 @@ pub(super) fn trigger_made(c: &Connection, webhook: WebhookId, position: u32, ca
 pub(super) fn replace_triggers(c: &Connection, webhook: WebhookId, triggers: &[TriggerRecord]) -> Result<()> {
     run(c, "DELETE FROM triggers WHERE webhook = ?1", params![webhook.as_bytes()])?;
     let sql = "INSERT INTO triggers
-                 (webhook, position, tenant, kind, table_name, fields, sources, batch, caspio_id, schema)
-               SELECT ?1, ?2, tenant, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM webhooks WHERE id = ?1";
+                 (webhook, position, tenant, kind, table_name, fields, sources, batch, caspio_id, schema, reconcile)
+               SELECT ?1, ?2, tenant, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 FROM webhooks WHERE id = ?1";
     for t in triggers {
         run(
             c,
@@ -80,7 +80,8 @@ pub(super) fn replace_triggers(c: &Connection, webhook: WebhookId, triggers: &[T
                 to_json(&t.sources)?,
                 t.batch,
                 t.caspio_id,
-                to_json(&t.schema)?
+                to_json(&t.schema)?,
+                t.reconcile.as_ref().map(to_json).transpose()?
             ],
         )?;
     }
@@ -118,9 +119,14 @@ fn read(r: &Row<'_>) -> rusqlite::Result<WebhookRecord> {
 }
 
 fn with_triggers(c: &Connection, mut webhook: WebhookRecord) -> Result<WebhookRecord> {
-    let sql = "SELECT position, kind, table_name, fields, sources, batch, caspio_id, schema
+    webhook.triggers = triggers(c, webhook.id)?;
+    Ok(webhook)
+}
+
+pub(super) fn triggers(c: &Connection, webhook: WebhookId) -> Result<Vec<TriggerRecord>> {
+    let sql = "SELECT position, kind, table_name, fields, sources, batch, caspio_id, schema, reconcile
                FROM triggers WHERE webhook = ?1 ORDER BY position";
-    webhook.triggers = all(c, sql, params![webhook.id.as_bytes()], |r| {
+    all(c, sql, params![webhook.as_bytes()], |r| {
         Ok(TriggerRecord {
             position: r.get(0)?,
             kind: parsed(r, 1, TriggerKind::parse)?,
@@ -130,9 +136,9 @@ fn with_triggers(c: &Connection, mut webhook: WebhookRecord) -> Result<WebhookRe
             batch: r.get(5)?,
             caspio_id: r.get(6)?,
             schema: json(r, 7)?,
+            reconcile: json_opt(r, 8)?,
         })
-    })?;
-    Ok(webhook)
+    })
 }
 
 pub(super) fn of_workflow(c: &Connection, workflow: WorkflowId) -> Result<Option<WebhookRecord>> {

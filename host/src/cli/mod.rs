@@ -12,6 +12,7 @@ mod emulator;
 mod error;
 mod event;
 mod init;
+mod letters;
 mod output;
 mod run;
 mod serve;

@@ -1,4 +1,4 @@
-//! `caspian run list|show`
+//! `caspian run list|show|…`
 
 use clap::{Args, Subcommand};
 use serde_json::Value;
@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::Format;
 use super::api::{Api, segment};
 use super::error::CliError;
+use super::letters::{self, LetterCommand};
 use super::output::{self, cell};
 use crate::model::RunState;
 
@@ -23,6 +24,8 @@ pub(super) enum RunCommand {
         #[command(flatten)]
         format: Format,
     },
+    #[command(flatten)]
+    Letter(LetterCommand),
 }
 
 #[derive(Debug, Args)]
@@ -69,6 +72,7 @@ pub(super) async fn run(api: &Api, command: RunCommand) -> Result<(), CliError> 
             let shown = api.get(&format!("runs/{}", segment(&id)), &query).await?;
             output::answer(format, &shown, show);
         }
+        RunCommand::Letter(command) => letters::run(api, command).await?,
     }
     Ok(())
 }
@@ -93,6 +97,10 @@ fn show(x: &Value) {
         ("due again", "next_at"),
         ("result", "result"),
         ("failure", "failure"),
+        ("next", "next"),
+        ("given up", "note"),
+        ("begun anew", "successor"),
+        ("anew of", "origin"),
     ];
     output::members(x, &members);
     if cell(x, "contents") == "deleted" {

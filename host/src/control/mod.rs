@@ -9,6 +9,7 @@ mod coverage;
 mod deploy;
 mod error;
 mod events;
+mod letters;
 mod runs;
 mod status;
 mod workflows;
@@ -31,6 +32,9 @@ pub use coverage::{BackfillRequest, BackfillView, CoverageView, SweepView};
 pub use deploy::{DeployRequest, DeployView};
 pub use error::{ControlError, Kind};
 pub use events::{EventDetail, EventQuery, EventView, NewEvent, SentView};
+pub use letters::{
+    DecidedView, LetterView, RedriveMany, RedriveRequest, RedrivenView, Resolution, ResolveRequest,
+};
 pub use runs::{RunDetail, RunQuery, RunView};
 pub use status::StatusView;
 pub use workflows::{WorkflowDetail, WorkflowView};

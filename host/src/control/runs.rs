@@ -106,6 +106,14 @@ pub struct RunDetail {
     pub result: Option<String>,
     /// Why it failed or waits.
     pub failure: Option<String>,
+    /// What a person can do about it.
+    pub next: Option<String>,
+    /// Why a person gave it up.
+    pub note: Option<String>,
+    /// The run that this one began anew.
+    pub origin: Option<RunId>,
+    /// The run that began this one anew.
+    pub successor: Option<RunId>,
     /// Its steps.
     pub steps: Vec<StepView>,
     /// What its attempts wrote.
@@ -195,12 +203,17 @@ impl Control {
             }
             // The outside of its steps is not encrypted.
             let steps = self.store.steps(id).await?.into_iter().map(outside).collect();
+            let (origin, successor) = (record.origin, record.successor);
             let run = RunView::from(record);
             return Ok(RunDetail {
                 run,
                 contents: "deleted",
                 result: None,
                 failure: None,
+                next: None,
+                note: None,
+                origin,
+                successor,
                 steps,
                 output: Vec::new(),
             });
@@ -214,6 +227,8 @@ impl Control {
         };
         let result = text("result", &record.sealed_result)?;
         let failure = text("failure", &record.sealed_failure)?;
+        let note = text("note", &record.sealed_note)?;
+        let (origin, successor) = (record.origin, record.successor);
         let steps = self.store.steps(id).await?;
         let steps = steps.into_iter().map(|s| step(&key, id, s, values)).collect::<Result<_>>()?;
         let mut output = Vec::new();
@@ -226,7 +241,9 @@ impl Control {
                 lines: serde_json::from_slice(&plain).unwrap_or_default(),
             });
         }
-        Ok(RunDetail { run: record.into(), contents: "kept", result, failure, steps, output })
+        let next = super::letters::next_step(id, record.state, record.cause);
+        let run = record.into();
+        Ok(RunDetail { run, contents: "kept", result, failure, next, note, origin, successor, steps, output })
     }
 }
 

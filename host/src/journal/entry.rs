@@ -1,11 +1,14 @@
 //! Steps in clear and as kept: sealing, opening, fingerprints.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::clock::Time;
 use crate::model::{Action, ActionError, Answer, RunId};
 use crate::secrets::{DataKey, SealError, TenantKey};
-use crate::store::StepRecord;
+use crate::store::{StepRecord, StepState};
 
 use super::Plan;
 
@@ -65,6 +68,29 @@ pub fn decode_step(key: &DataKey, run: RunId, step: &StepRecord) -> Result<StepC
         plan: step.sealed_plan.as_deref().map(|s| open(key, run, n, "plan", s)).transpose()?,
         result: step.sealed_result.as_deref().map(|s| open(key, run, n, "result", s)).transpose()?,
     })
+}
+
+/// A step whose result a person vouches for.
+///
+/// # Errors
+/// When it can't be sealed.
+pub fn resolved_step(
+    key: &DataKey,
+    run: RunId,
+    mut step: StepRecord,
+    answer: Answer,
+    calls: u32,
+    elapsed: Duration,
+) -> Result<StepRecord, SealError> {
+    let result: Result<Answer, ActionError> = Ok(answer);
+    step.state = StepState::Done;
+    step.outcome = Some("ok".to_owned());
+    step.affected = affected(&result);
+    step.sealed_result = Some(seal(key, run, step.number, "result", &result)?);
+    step.elapsed_us = step.elapsed_us.max(u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX));
+    step.calls = step.calls.saturating_add(calls);
+    step.finished_at = Some(Time::now());
+    Ok(step)
 }
 
 /// What a call is compared by: the HMAC of its whole request.

@@ -14,6 +14,6 @@ mod entry;
 mod plan;
 mod session;
 
-pub use entry::{StepClear, decode_step};
+pub use entry::{StepClear, decode_step, resolved_step};
 pub use plan::Plan;
 pub use session::{Divergence, Journal, JournalError, Next, Opened, Slot};

@@ -185,6 +185,21 @@ pub trait Store: Send + Sync + 'static {
     /// How many messages of a workflow's webhooks are in which state.
     async fn message_counts(&self, workflow: WorkflowId) -> Result<Vec<(crate::model::MessageState, u64)>>;
 
+    /// A run with what deciding about it needs.
+    async fn letter(&self, tenant: &TenantId, run: RunId) -> Result<Option<Letter>>;
+    /// Dead and parked runs, oldest first.
+    async fn letters(&self, filter: LetterFilter) -> Result<Vec<RunId>>;
+    /// Dead and parked runs by workflow and cause.
+    async fn letter_counts(&self, tenant: &TenantId) -> Result<Vec<LetterCount>>;
+    /// A person's decision about a run that `was` in this state. False when it is not any more.
+    async fn decide(
+        &self,
+        run: RunId,
+        was: (crate::model::RunState, Option<crate::model::Cause>),
+        decision: Decision,
+        at: Time,
+    ) -> Result<bool>;
+
     /// Every table that is to be swept, now or later. Without counts.
     async fn sweeps(&self) -> Result<Vec<SweepRecord>>;
     /// How far a sweep is, with counts.

@@ -5,6 +5,7 @@ mod campaign;
 mod crashes;
 mod criteria;
 mod full_disk;
+mod letters;
 mod retries;
 mod shutdown;
 mod store;

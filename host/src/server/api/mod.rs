@@ -5,6 +5,7 @@ mod connections;
 mod coverage;
 mod events;
 mod host;
+mod letters;
 mod runs;
 mod workflows;
 
@@ -71,6 +72,7 @@ pub(super) fn routes(host: Arc<Host>, timeout_seconds: u64, stop: watch::Receive
         .merge(coverage::routes())
         .merge(workflows::routes())
         .merge(runs::routes())
+        .merge(letters::routes())
         .merge(events::routes())
         .merge(host::routes(stop))
         .fallback(unknown)

@@ -2,6 +2,7 @@
 
 mod coverage;
 mod journal;
+mod letters;
 mod messages;
 mod runs;
 mod setup;
@@ -9,6 +10,7 @@ mod webhooks;
 
 pub use coverage::*;
 pub use journal::*;
+pub use letters::*;
 pub use messages::*;
 pub use runs::*;
 pub use setup::*;

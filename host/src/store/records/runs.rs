@@ -123,4 +123,10 @@ pub struct RunRecord {
     pub started_at: Option<Time>,
     /// End.
     pub finished_at: Option<Time>,
+    /// Why a person gave it up, sealed.
+    pub sealed_note: Option<Vec<u8>>,
+    /// The run that this one began anew.
+    pub origin: Option<RunId>,
+    /// The run that began this one anew.
+    pub successor: Option<RunId>,
 }

@@ -45,7 +45,7 @@ pub(super) fn record(c: &Connection, which: RunId, owner: &str, write: &JournalW
     run(c, "UPDATE runs SET host_crashes = 0 WHERE id = ?1", params![which.as_bytes()]).map(drop)
 }
 
-fn write_steps(c: &Connection, which: RunId, write: &JournalWrite) -> Result<()> {
+pub(super) fn write_steps(c: &Connection, which: RunId, write: &JournalWrite) -> Result<()> {
     if let Some(after) = write.forget_after {
         let sql = "DELETE FROM steps WHERE run = ?1 AND number > ?2";
         run(c, sql, params![which.as_bytes(), after])?;

@@ -7,6 +7,7 @@ mod backfills;
 mod coverage;
 mod events;
 mod journal;
+mod letters;
 mod messages;
 mod open;
 mod rows;
@@ -24,8 +25,8 @@ use tokio::sync::Semaphore;
 
 use crate::clock::Time;
 use crate::model::{
-    BackfillId, BackfillState, ConnectionId, EventId, MessageId, MessageState, RunId, RunState, TenantId,
-    WebhookId, WorkflowId, WorkflowState,
+    BackfillId, BackfillState, Cause, ConnectionId, EventId, MessageId, MessageState, RunId, RunState,
+    TenantId, WebhookId, WorkflowId, WorkflowState,
 };
 
 use super::*;
@@ -269,6 +270,26 @@ impl Store for SqliteStore {
     }
     async fn message_counts(&self, workflow: WorkflowId) -> Result<Vec<(MessageState, u64)>> {
         self.read(move |c| messages::counts(c, workflow)).await
+    }
+    async fn letter(&self, tenant: &TenantId, run: RunId) -> Result<Option<Letter>> {
+        let tenant = tenant.clone();
+        self.read(move |c| letters::one(c, &tenant, run)).await
+    }
+    async fn letters(&self, filter: LetterFilter) -> Result<Vec<RunId>> {
+        self.read(move |c| letters::list(c, &filter)).await
+    }
+    async fn letter_counts(&self, tenant: &TenantId) -> Result<Vec<LetterCount>> {
+        let tenant = tenant.clone();
+        self.read(move |c| letters::counts(c, &tenant)).await
+    }
+    async fn decide(
+        &self,
+        run: RunId,
+        was: (RunState, Option<Cause>),
+        decision: Decision,
+        at: Time,
+    ) -> Result<bool> {
+        self.writer.write(move |c| letters::decide(c, run, was, &decision, at)).await
     }
     async fn sweeps(&self) -> Result<Vec<SweepRecord>> {
         self.read(coverage::sweeps).await

@@ -40,6 +40,16 @@ pub(super) fn id<T>(
     make(&bytes).map_err(|_| unexpected(column, Type::Blob))
 }
 
+/// As [`id`], null allowed.
+pub(super) fn id_opt<T>(
+    row: &Row<'_>,
+    column: usize,
+    make: impl FnOnce(&[u8]) -> std::result::Result<T, crate::model::IdError>,
+) -> rusqlite::Result<Option<T>> {
+    let bytes: Option<[u8; 16]> = row.get(column)?;
+    bytes.map(|bytes| make(&bytes).map_err(|_| unexpected(column, Type::Blob))).transpose()
+}
+
 /// A time.
 pub(super) fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Time> {
     row.get(column).map(Time)

@@ -8,7 +8,7 @@ use crate::model::{
 };
 use crate::store::{Claim, ClaimedRun, Result, RunFilter, RunRecord, StoreError, VersionRecord};
 
-use super::rows::{all, first, id, parsed, parsed_opt, run, time, time_opt};
+use super::rows::{all, first, id, id_opt, parsed, parsed_opt, run, time, time_opt};
 use super::sql_error;
 
 /// Paused workflows are few, runs may be many: the few are looked up once a query.
@@ -135,7 +135,8 @@ pub(super) fn park_unfinished(c: &Connection, at: Time) -> Result<u64> {
 const RUN: &str = "SELECT r.id, r.workflow, w.name, r.version, r.generation, r.state, r.cause,
       r.attempts, r.wakeups, r.host_crashes, r.next_at, r.event, r.message, m.message_id, e.kind,
       e.table_name, e.pk_id, e.event_date, r.sealed_result, r.sealed_failure, r.created_at,
-      r.started_at, r.finished_at
+      r.started_at, r.finished_at, r.sealed_note, r.origin,
+      (SELECT n.id FROM runs n WHERE n.origin = r.id)
     FROM runs r JOIN workflows w ON w.id = r.workflow JOIN events e ON e.id = r.event
     JOIN messages m ON m.id = r.message";
 
@@ -164,6 +165,9 @@ fn read(r: &Row<'_>) -> rusqlite::Result<RunRecord> {
         created_at: time(r, 20)?,
         started_at: time_opt(r, 21)?,
         finished_at: time_opt(r, 22)?,
+        sealed_note: r.get(23)?,
+        origin: id_opt(r, 24, RunId::from_slice)?,
+        successor: id_opt(r, 25, RunId::from_slice)?,
     })
 }
 

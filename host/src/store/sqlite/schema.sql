@@ -156,6 +156,8 @@ CREATE TABLE runs (
     self_depth      INTEGER NOT NULL DEFAULT 0,
     sealed_result   BLOB,
     sealed_failure  BLOB,
+    -- Why a person gave it up.
+    sealed_note     BLOB,
     created_at      INTEGER NOT NULL,
     started_at      INTEGER,
     finished_at     INTEGER,
@@ -164,6 +166,7 @@ CREATE TABLE runs (
 CREATE INDEX runs_due ON runs (next_at, workflow, connection) WHERE state IN ('queued', 'sleeping');
 CREATE INDEX runs_running ON runs (lease_until) WHERE state = 'running';
 CREATE INDEX runs_of_workflow ON runs (workflow, state, id);
+CREATE INDEX runs_of_origin ON runs (origin) WHERE origin IS NOT NULL;
 CREATE INDEX runs_of_tenant ON runs (tenant, id);
 
 CREATE TABLE steps (

@@ -1,0 +1,116 @@
+//! Dead and parked runs, and what people decide about them. A decision finds the run as it was shown, or does nothing.
+
+use rusqlite::{Connection, params};
+
+use crate::clock::Time;
+use crate::model::{Cause, ConnectionId, RunId, RunState, TenantId};
+use crate::store::{
+    Decision, JournalWrite, Letter, LetterCount, LetterFilter, Result, StepState, StoreError,
+};
+
+use super::journal;
+use super::rows::{all, first, id, parsed, parsed_opt, run, time};
+use super::runs;
+
+pub(super) fn one(c: &Connection, tenant: &TenantId, which: RunId) -> Result<Option<Letter>> {
+    let Some(record) = runs::one(c, tenant, which)? else { return Ok(None) };
+    let sql = "SELECT r.connection, r.run_start, w.deleted_at IS NOT NULL
+               FROM runs r JOIN workflows w ON w.id = r.workflow WHERE r.id = ?1";
+    let found = first(c, sql, params![which.as_bytes()], |r| {
+        Ok((id(r, 0, ConnectionId::from_slice)?, time(r, 1)?, r.get::<_, bool>(2)?))
+    })?;
+    let Some((connection, run_start, gone)) = found else { return Ok(None) };
+    let intent = journal::steps(c, which)?.pop().filter(|step| step.state == StepState::Intent);
+    Ok(Some(Letter { run: record, connection, run_start, intent, gone }))
+}
+
+/// Oldest first.
+pub(super) fn list(c: &Connection, filter: &LetterFilter) -> Result<Vec<RunId>> {
+    let sql = "SELECT r.id FROM runs r JOIN workflows w ON w.id = r.workflow
+               WHERE r.tenant = ?1 AND r.state IN ('dead', 'parked') AND w.deleted_at IS NULL
+                 AND (?2 IS NULL OR w.name = ?2) AND (?3 IS NULL OR r.cause = ?3)
+               ORDER BY r.id LIMIT ?4";
+    let cause = filter.cause.map(Cause::as_str);
+    all(c, sql, params![filter.tenant.as_str(), filter.workflow, cause, filter.limit], |r| {
+        id(r, 0, RunId::from_slice)
+    })
+}
+
+pub(super) fn counts(c: &Connection, tenant: &TenantId) -> Result<Vec<LetterCount>> {
+    let sql = "SELECT w.name, r.state, r.cause, COUNT(*), MIN(COALESCE(r.finished_at, r.created_at))
+               FROM runs r JOIN workflows w ON w.id = r.workflow
+               WHERE r.tenant = ?1 AND r.state IN ('dead', 'parked') AND w.deleted_at IS NULL
+               GROUP BY w.name, r.state, r.cause ORDER BY w.name, r.state, COUNT(*) DESC";
+    all(c, sql, params![tenant.as_str()], |r| {
+        Ok(LetterCount {
+            workflow: r.get(0)?,
+            state: parsed(r, 1, |t| t.parse().ok())?,
+            cause: parsed_opt(r, 2, |t| t.parse().ok())?,
+            count: r.get::<_, i64>(3)?.unsigned_abs(),
+            oldest: time(r, 4)?,
+        })
+    })
+}
+
+/// False when the run is not in `state` for `cause` any more: somebody else was faster.
+pub(super) fn decide(
+    c: &Connection,
+    which: RunId,
+    was: (RunState, Option<Cause>),
+    decision: &Decision,
+    at: Time,
+) -> Result<bool> {
+    let sql = "SELECT 1 FROM runs WHERE id = ?1 AND state = ?2 AND cause IS ?3";
+    let key = params![which.as_bytes(), was.0.as_str(), was.1.map(Cause::as_str)];
+    if first(c, sql, key, |_| Ok(()))?.is_none() {
+        return Ok(false);
+    }
+    match decision {
+        Decision::Done(step) => {
+            let write = JournalWrite { steps: vec![(**step).clone()], ..JournalWrite::default() };
+            journal::write_steps(c, which, &write)?;
+            again(c, which, None, at)?;
+        }
+        Decision::NotDone => {
+            run(c, "DELETE FROM steps WHERE run = ?1 AND state = 'intent'", params![which.as_bytes()])?;
+            again(c, which, None, at)?;
+        }
+        Decision::Redrive { version } => again(c, which, Some(*version), at)?,
+        Decision::Fail => end(c, which, RunState::Dead, at)?,
+        Decision::Discard { sealed_note } => {
+            run(c, "UPDATE runs SET sealed_note = ?2 WHERE id = ?1", params![which.as_bytes(), sealed_note])?;
+            end(c, which, RunState::Discarded, at)?;
+        }
+        Decision::Restart { run: new, version, sealed_seed } => {
+            let sql = "INSERT INTO runs (id, tenant, event, message, workflow, connection, generation, origin, version,
+                         state, next_at, journal_version, run_start, sealed_seed, created_at)
+                       SELECT ?2, tenant, event, message, workflow, connection,
+                         (SELECT MAX(g.generation) + 1 FROM runs g WHERE g.event = r.event AND g.workflow = r.workflow),
+                         id, ?3, 'queued', ?4, ?5, ?4, ?6, ?4
+                       FROM runs r WHERE id = ?1";
+            let journal = crate::model::JOURNAL_VERSION;
+            if run(c, sql, params![which.as_bytes(), new.as_bytes(), version, at.0, journal, sealed_seed])?
+                == 0
+            {
+                return Err(StoreError::Missing("run"));
+            }
+            end(c, which, RunState::Discarded, at)?;
+        }
+    }
+    Ok(true)
+}
+
+/// Queued as if it had not been tried.
+fn again(c: &Connection, which: RunId, version: Option<u32>, at: Time) -> Result<()> {
+    let sql = "UPDATE runs SET state = 'queued', cause = NULL, next_at = ?2, attempts = 0, host_crashes = 0,
+                 waiting_step = NULL, waiting_tries = NULL, sealed_failure = NULL, finished_at = NULL,
+                 version = COALESCE(?3, version)
+               WHERE id = ?1";
+    run(c, sql, params![which.as_bytes(), at.0, version]).map(drop)
+}
+
+/// The cause stays: it says why it came to this.
+fn end(c: &Connection, which: RunId, state: RunState, at: Time) -> Result<()> {
+    let sql = "UPDATE runs SET state = ?2, next_at = NULL, finished_at = ?3 WHERE id = ?1";
+    run(c, sql, params![which.as_bytes(), state.as_str(), at.0]).map(drop)
+}

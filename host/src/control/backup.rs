@@ -199,8 +199,16 @@ async fn restore_through(
             let name = format!("{digest}.wasm");
             std::fs::rename(staged.join(COMPONENTS).join(&name), data.components().join(&name))?;
         }
-        // Closing it leaves no log behind; if it did, what is in it belongs to the database.
         let with = |path: &Path, end: &str| PathBuf::from(format!("{}{end}", path.display()));
+        // A log that an earlier database left here would be taken for a part of this one.
+        for end in ["-wal", "-shm"] {
+            match std::fs::remove_file(with(&data.database(), end)) {
+                Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e),
+                _ => {}
+            }
+        }
+        std::fs::File::open(data.root())?.sync_all()?;
+        // Closing it leaves no log behind; if it did, what is in it belongs to the database.
         if with(&database, "-wal").exists() {
             std::fs::rename(with(&database, "-wal"), with(&data.database(), "-wal"))?;
         }

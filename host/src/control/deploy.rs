@@ -135,22 +135,28 @@ impl Control {
                 at: Time::now(),
             })
             .await?;
-        self.audit(tenant, "workflow.deploy", &format!("{} version {}", manifest.name, deployed.number))
-            .await?;
+        let subject = format!("{} version {}", manifest.name, deployed.number);
+        let audited = self.audit(tenant, "workflow.deploy", &subject).await;
         let had_webhook = existing.is_some_and(|w| w.state != WorkflowState::Inactive);
         if request.activate || had_webhook {
             let activated = self.ensure_triggers(tenant, &manifest.name, request.activate).await;
             activated.map_err(|e| {
                 let (message, next) = e.message_and_next();
+                let comma = if next.is_empty() { "" } else { ", " };
+                // Activating would end a pause, and what has a webhook is brought into step by itself.
+                let then = if request.activate {
+                    format!("then run: caspian workflow activate {}", manifest.name)
+                } else {
+                    "the host goes on trying; see: caspian status".to_owned()
+                };
                 let text = format!(
-                    "version {} is deployed, but its triggers are not set up: {message}; {next}{}then run: caspian workflow activate {}",
+                    "version {} is deployed, but its triggers are not set up: {message}; {next}{comma}{then}",
                     deployed.number,
-                    if next.is_empty() { "" } else { ", " },
-                    manifest.name
                 );
                 ControlError::new(e.kind, e.code.clone(), text)
             })?;
         }
+        audited?;
         let workflow = self.workflow_named(tenant, &manifest.name).await?;
         Ok(DeployView { workflow: manifest.name, version: deployed.number, state: workflow.state })
     }

@@ -55,10 +55,15 @@ impl Control {
             *workflows.entry(workflow.state.to_string()).or_default() += 1;
             let Some(webhook) = self.store.webhook_of(workflow.id).await? else { continue };
             if webhook.stage != WebhookStage::Ready {
+                let (name, stage) = (&workflow.name, webhook.stage.as_str());
+                let next = match (webhook.stage, workflow.state) {
+                    (WebhookStage::Removing, _) => format!(", or: caspian workflow deactivate {name}"),
+                    // Activating would end the pause.
+                    (_, WorkflowState::Paused) => String::new(),
+                    _ => format!(", or: caspian workflow activate {name}"),
+                };
                 attention.push(format!(
-                    "the webhook of '{}' is {}, not ready; see the host's log, or: caspian workflow activate {0}",
-                    workflow.name,
-                    webhook.stage.as_str()
+                    "the webhook of '{name}' is {stage}, not finished; the host goes on trying, see its log{next}"
                 ));
             }
             if webhook.rejected.count > 0 {

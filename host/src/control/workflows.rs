@@ -185,7 +185,9 @@ impl Control {
         action: &str,
     ) -> Result<WorkflowView> {
         let workflow = self.workflow_named(tenant, name).await?;
-        if workflow.state != from && workflow.state != to {
+        let switched = self.store.switch_workflow_state(workflow.id, from, to).await?;
+        let workflow = self.workflow_named(tenant, name).await?;
+        if !switched && workflow.state != to {
             return Err(ControlError::new(
                 Kind::Conflict,
                 "workflow-state",
@@ -195,9 +197,8 @@ impl Control {
                 ),
             ));
         }
-        self.store.set_workflow_state(workflow.id, to).await?;
         self.audit(tenant, action, name).await?;
-        Ok(self.workflow_named(tenant, name).await?.into())
+        Ok(workflow.into())
     }
 
     /// Removes the webhook from Caspio, then the workflow, with the contents of its messages.
@@ -221,24 +222,9 @@ impl Control {
         let record = self.workflow_named(tenant, name).await?;
         let version = self.store.version(record.id, record.active_version).await?;
         let version = version.ok_or(StoreError::Missing("version"))?;
-        let manifest = Manifest::parse(&version.manifest)?;
-        let wanted: Vec<WantedTrigger> = manifest
-            .triggers
-            .into_iter()
-            .map(|t| WantedTrigger {
-                kind: t.kind,
-                table: t.table,
-                fields: t.fields,
-                sources: t.sources,
-                batch: t.batch,
-                reconcile: t.reconcile,
-            })
-            .collect();
-        self.triggers.ensure(tenant, record.id, &record.name, version.connection, &wanted).await?;
+        let wanted = WantedTrigger::all(&Manifest::parse(&version.manifest)?);
+        self.triggers.ensure(tenant, record.id, &record.name, version.connection, &wanted, activate).await?;
         self.coverage.wake();
-        if record.state == WorkflowState::Paused && !activate {
-            self.store.set_workflow_state(record.id, WorkflowState::Paused).await?;
-        }
         Ok(())
     }
 }

@@ -99,7 +99,8 @@ pub trait Store: Send + Sync + 'static {
     /// Removes a connection with its secret, unless workflows use it: answers their names.
     async fn remove_connection(&self, id: ConnectionId, at: Time) -> Result<Vec<String>>;
 
-    /// Adds a version, and the workflow when it is new, and makes it the active version.
+    /// Adds a version, and the workflow when it is new, and makes it the active version. A webhook that is ready is
+    /// unfinished from then on, until its events are as this version wants them.
     async fn deploy(&self, version: NewVersion) -> Result<Deployed>;
     /// One workflow by name.
     async fn workflow(&self, tenant: &TenantId, name: &str) -> Result<Option<WorkflowRecord>>;
@@ -107,6 +108,8 @@ pub trait Store: Send + Sync + 'static {
     async fn workflows(&self, tenant: &TenantId) -> Result<Vec<WorkflowRecord>>;
     /// One version.
     async fn version(&self, workflow: WorkflowId, number: u32) -> Result<Option<VersionRecord>>;
+    /// The version that a workflow's new runs bind to.
+    async fn active_version(&self, workflow: WorkflowId) -> Result<Option<VersionRecord>>;
     /// The component digest of each active version.
     async fn active_components(&self) -> Result<Vec<[u8; 32]>>;
     /// The component digests of all versions.
@@ -117,6 +120,17 @@ pub trait Store: Send + Sync + 'static {
         workflow: WorkflowId,
         state: crate::model::WorkflowState,
     ) -> Result<()>;
+
+    /// Sets a workflow active, unless it is paused and is not to be resumed.
+    async fn activate_workflow(&self, workflow: WorkflowId, resume: bool) -> Result<()>;
+
+    /// Sets a workflow's state if it is still `from`; whether it was.
+    async fn switch_workflow_state(
+        &self,
+        workflow: WorkflowId,
+        from: crate::model::WorkflowState,
+        to: crate::model::WorkflowState,
+    ) -> Result<bool>;
 
     /// Deletes an inactive workflow and the keys of its messages. Its unfinished runs are discarded when
     /// `discard` is set; otherwise, when there are some, nothing is done and their number is answered.

@@ -5,9 +5,10 @@ use sha2::{Digest as _, Sha256};
 use crate::caspio::{Caspio, NewWebhook};
 use crate::clock::Time;
 use crate::faults;
-use crate::model::{ConnectionId, TenantId, UrlId, WebhookId, WorkflowId, WorkflowState};
+use crate::manifest::Manifest;
+use crate::model::{ConnectionId, TenantId, UrlId, WebhookId, WorkflowId};
 use crate::secrets::random_bytes;
-use crate::store::{Rejected, TriggerRecord, WebhookRecord, WebhookStage, WebhookUpdate};
+use crate::store::{Rejected, StoreError, TriggerRecord, WebhookRecord, WebhookStage, WebhookUpdate};
 
 use super::{TriggerError, Triggers, WantedTrigger, context, failed};
 
@@ -16,6 +17,7 @@ const TRIES: u32 = 3;
 
 impl Triggers {
     /// Makes the workflow's webhook and events as wanted, or brings them into step, and sets the workflow active.
+    /// A paused one stays paused unless it is to be resumed.
     ///
     /// # Errors
     /// When Caspio refuses, a table does not exist, or the public URL is not known. What was done is
@@ -27,9 +29,10 @@ impl Triggers {
         name: &str,
         connection: ConnectionId,
         wanted: &[WantedTrigger],
+        resume: bool,
     ) -> Result<WebhookRecord, TriggerError> {
         let _turn = self.turn(workflow).await;
-        let ensured = self.ensure_locked(tenant, workflow, name, connection, wanted).await;
+        let ensured = self.ensure_locked(tenant, workflow, name, connection, wanted, resume).await;
         ensured.inspect_err(|_| self.unfinished.notify_one())
     }
 
@@ -40,6 +43,7 @@ impl Triggers {
         name: &str,
         connection: ConnectionId,
         wanted: &[WantedTrigger],
+        resume: bool,
     ) -> Result<WebhookRecord, TriggerError> {
         let caspio = self.connector.connect(connection).await?;
         let existing = self.store.webhook_of(workflow).await?;
@@ -67,10 +71,11 @@ impl Triggers {
                 false
             }
         };
-        self.finish(&caspio, workflow, fresh).await
+        self.finish(&caspio, workflow, fresh, resume).await
     }
 
-    /// Goes on with a webhook whose making or removing was cut off, unless it is finished by now.
+    /// Goes on with a webhook whose making, changing or removing was cut off, unless it is finished by now. It is made
+    /// as the version wants it that is active now.
     pub(super) async fn go_on(&self, workflow: WorkflowId) -> Result<(), TriggerError> {
         let _turn = self.turn(workflow).await;
         let Some(webhook) = self.store.webhook_of(workflow).await? else { return Ok(()) };
@@ -79,8 +84,14 @@ impl Triggers {
             WebhookStage::Planned | WebhookStage::Made => {}
             WebhookStage::Ready | WebhookStage::Tombstone => return Ok(()),
         }
-        let caspio = self.connector.connect(webhook.connection).await?;
-        self.finish(&caspio, workflow, false).await.map(drop)
+        let version = self.store.active_version(workflow).await?.ok_or(StoreError::Missing("version"))?;
+        let manifest = Manifest::parse(&version.manifest)
+            .map_err(|_| StoreError::Corrupt("the manifest of a version".to_owned()))?;
+        let wanted = WantedTrigger::all(&manifest);
+        let ensured = self
+            .ensure_locked(&webhook.tenant, workflow, &manifest.name, version.connection, &wanted, false)
+            .await;
+        ensured.map(drop)
     }
 
     /// What a person did in Caspio, and a new public URL: a webhook that is gone is made anew, one that
@@ -111,6 +122,7 @@ impl Triggers {
         caspio: &Caspio,
         workflow: WorkflowId,
         fresh: bool,
+        resume: bool,
     ) -> Result<WebhookRecord, TriggerError> {
         let webhook = self.reload(workflow).await?;
         let made_now = webhook.stage == WebhookStage::Planned;
@@ -119,8 +131,8 @@ impl Triggers {
         }
         let webhook = self.reload(workflow).await?;
         self.sync_events(caspio, &webhook, made_now).await?;
+        self.store.activate_workflow(workflow, resume).await?;
         self.advance(&webhook, WebhookStage::Ready).await?;
-        self.store.set_workflow_state(workflow, WorkflowState::Active).await?;
         self.reload(workflow).await
     }
 

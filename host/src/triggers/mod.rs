@@ -4,7 +4,8 @@
 //! taken: URL id stored (`planned`) → webhook made, id and secret stored (`made`) → events made
 //! (`ready`). Caspio shows the secret once, so a webhook whose secret was not stored is of no use: it
 //! is found by its name or URL, deleted and made again. A kill between any two steps leaves
-//! therefore never a second webhook; [`Triggers::resume`] goes on after a start. Removing leaves a
+//! therefore never a second webhook; [`Triggers::resume`] goes on after a start. The commit of a new version puts a
+//! `ready` webhook back to `made`, so that its events follow whatever happens then. Removing leaves a
 //! tombstone that answers late messages.
 
 mod ensure;
@@ -18,6 +19,7 @@ use tokio::sync::{Mutex, Notify, OwnedMutexGuard};
 
 use crate::accounts::{ConnectError, Connector, KeyError, Keyring};
 use crate::caspio::{CallContext, CaspioError};
+use crate::manifest::{self, Manifest};
 use crate::model::{Reconcile, TriggerKind, UrlId, WebhookId, WorkflowId};
 use crate::secrets::SealError;
 use crate::store::{Store, StoreError, WebhookRecord};
@@ -76,6 +78,22 @@ pub struct WantedTrigger {
     pub batch: bool,
     /// How its table is swept.
     pub reconcile: Option<Reconcile>,
+}
+
+impl WantedTrigger {
+    /// Those of a manifest.
+    #[must_use]
+    pub fn all(manifest: &Manifest) -> Vec<Self> {
+        let wanted = |t: &manifest::Trigger| Self {
+            kind: t.kind,
+            table: t.table.clone(),
+            fields: t.fields.clone(),
+            sources: t.sources.clone(),
+            batch: t.batch,
+            reconcile: t.reconcile,
+        };
+        manifest.triggers.iter().map(wanted).collect()
+    }
 }
 
 /// Told when a webhook's record changed.

@@ -108,3 +108,31 @@ async fn only_an_empty_place_is_restored_into_and_without_its_master_key_nothing
     until_probes(&site, 1, "succeeded").await;
     assert_eq!(titles(&site).await, titles_of(&patients));
 }
+
+#[tokio::test]
+async fn what_an_earlier_database_left_in_the_folder_does_not_get_into_a_restored_one() {
+    let mut site = Site::start().await;
+    site.deploy(&create()).await.ok();
+    let file = write_backup_of(&site, "early.tar");
+    // What came after the backup is still in the log when the host dies.
+    let patients = add_patients(&site, 8).await;
+    until_probes(&site, patients.len(), "succeeded").await;
+    site.host.kill().await;
+    let database = site.host.data().join("caspian.db");
+    let log = site.host.data().join("caspian.db-wal");
+    assert!(std::fs::metadata(&log).unwrap().len() > 0);
+    std::fs::remove_file(&database).unwrap();
+
+    let data = site.host.data().display().to_string();
+    run(&["restore", &file, "--data", &data], &[]).await.ok();
+    assert!(!log.exists() && !site.host.data().join("caspian.db-shm").exists());
+    let whole = rusqlite::Connection::open(&database).unwrap();
+    let said: String = whole.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(said, "ok");
+    drop(whole);
+    site.host.start().await;
+    assert_eq!(probes(&site).await.len(), 0, "as it was at the backup");
+    let after = site.account.add_patient("After").await;
+    until_probes(&site, 1, "succeeded").await;
+    assert_eq!(titles(&site).await, titles_of(&[patients, vec![after]].concat()));
+}

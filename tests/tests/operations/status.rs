@@ -86,7 +86,7 @@ async fn what_needs_a_person_is_said_with_what_to_do() {
         ("1 run is dead", "caspian run list --state dead"),
         ("1 message to 'probe' refused", "caspian workflow show probe"),
         ("'probe' is paused", "caspian workflow resume probe"),
-        ("the webhook of 'leaving' is removing", "caspian workflow"),
+        ("the webhook of 'leaving' is removing", "caspian workflow deactivate leaving"),
     ] {
         assert!(said.iter().any(|text| text.contains(part) && text.contains(next)), "'{part}' in {said:#?}");
     }

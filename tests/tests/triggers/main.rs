@@ -5,6 +5,7 @@ mod failures;
 mod firing;
 mod making;
 mod removing;
+mod unfinished;
 
 use caspian_e2e::{ManifestBuilder, Site, until};
 use serde_json::Value;

@@ -166,6 +166,9 @@ impl Store for SqliteStore {
     async fn version(&self, workflow: WorkflowId, number: u32) -> Result<Option<VersionRecord>> {
         self.read(move |c| setup::version(c, workflow, number)).await
     }
+    async fn active_version(&self, workflow: WorkflowId) -> Result<Option<VersionRecord>> {
+        self.read(move |c| setup::active_version(c, workflow)).await
+    }
     async fn components(&self) -> Result<Vec<[u8; 32]>> {
         self.read(setup::components).await
     }
@@ -174,6 +177,17 @@ impl Store for SqliteStore {
     }
     async fn set_workflow_state(&self, workflow: WorkflowId, state: WorkflowState) -> Result<()> {
         self.writer.write(move |c| setup::set_workflow_state(c, workflow, state)).await
+    }
+    async fn activate_workflow(&self, workflow: WorkflowId, resume: bool) -> Result<()> {
+        self.writer.write(move |c| setup::activate_workflow(c, workflow, resume)).await
+    }
+    async fn switch_workflow_state(
+        &self,
+        workflow: WorkflowId,
+        from: WorkflowState,
+        to: WorkflowState,
+    ) -> Result<bool> {
+        self.writer.write(move |c| setup::switch_workflow_state(c, workflow, from, to)).await
     }
     async fn delete_workflow(&self, workflow: WorkflowId, discard: bool, at: Time) -> Result<u64> {
         self.writer.write(move |c| setup::delete_workflow(c, workflow, discard, at)).await

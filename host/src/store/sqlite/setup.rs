@@ -156,6 +156,9 @@ pub(super) fn deploy(c: &Connection, x: &NewVersion) -> Result<Deployed> {
     )?;
     let sql = "UPDATE workflows SET active_version = ?2 WHERE id = ?1";
     run(c, sql, params![workflow.as_bytes(), number])?;
+    // Whatever happens after this commit, its events are brought into step.
+    let sql = "UPDATE webhooks SET stage = 'made' WHERE workflow = ?1 AND stage = 'ready'";
+    run(c, sql, params![workflow.as_bytes()])?;
     Ok(Deployed { workflow, number })
 }
 
@@ -188,19 +191,30 @@ pub(super) fn workflows(c: &Connection, tenant: &TenantId) -> Result<Vec<Workflo
     all(c, &sql, params![tenant.as_str()], read_workflow)
 }
 
-pub(super) fn version(c: &Connection, workflow: WorkflowId, number: u32) -> Result<Option<VersionRecord>> {
-    let sql = "SELECT workflow, number, manifest, component, connection, created_at
-               FROM workflow_versions WHERE workflow = ?1 AND number = ?2";
-    first(c, sql, params![workflow.as_bytes(), number], |r| {
-        Ok(VersionRecord {
-            workflow: id(r, 0, WorkflowId::from_slice)?,
-            number: r.get(1)?,
-            manifest: r.get(2)?,
-            component: r.get(3)?,
-            connection: id(r, 4, ConnectionId::from_slice)?,
-            created_at: time(r, 5)?,
-        })
+const VERSION: &str = "SELECT v.workflow, v.number, v.manifest, v.component, v.connection, v.created_at
+    FROM workflow_versions v";
+
+fn read_version(r: &Row<'_>) -> rusqlite::Result<VersionRecord> {
+    Ok(VersionRecord {
+        workflow: id(r, 0, WorkflowId::from_slice)?,
+        number: r.get(1)?,
+        manifest: r.get(2)?,
+        component: r.get(3)?,
+        connection: id(r, 4, ConnectionId::from_slice)?,
+        created_at: time(r, 5)?,
     })
+}
+
+pub(super) fn version(c: &Connection, workflow: WorkflowId, number: u32) -> Result<Option<VersionRecord>> {
+    let sql = format!("{VERSION} WHERE v.workflow = ?1 AND v.number = ?2");
+    first(c, &sql, params![workflow.as_bytes(), number], read_version)
+}
+
+pub(super) fn active_version(c: &Connection, workflow: WorkflowId) -> Result<Option<VersionRecord>> {
+    let sql = format!(
+        "{VERSION} JOIN workflows w ON w.id = v.workflow AND w.active_version = v.number WHERE w.id = ?1"
+    );
+    first(c, &sql, params![workflow.as_bytes()], read_version)
 }
 
 pub(super) fn components(c: &Connection) -> Result<Vec<[u8; 32]>> {
@@ -223,6 +237,22 @@ pub(super) fn set_workflow_state(c: &Connection, workflow: WorkflowId, state: Wo
         0 => Err(StoreError::Missing("workflow")),
         _ => Ok(()),
     }
+}
+
+pub(super) fn activate_workflow(c: &Connection, workflow: WorkflowId, resume: bool) -> Result<()> {
+    let sql = "UPDATE workflows SET state = 'active'
+               WHERE id = ?1 AND deleted_at IS NULL AND (?2 OR state <> 'paused')";
+    run(c, sql, params![workflow.as_bytes(), resume]).map(drop)
+}
+
+pub(super) fn switch_workflow_state(
+    c: &Connection,
+    workflow: WorkflowId,
+    from: WorkflowState,
+    to: WorkflowState,
+) -> Result<bool> {
+    let sql = "UPDATE workflows SET state = ?3 WHERE id = ?1 AND state = ?2 AND deleted_at IS NULL";
+    Ok(run(c, sql, params![workflow.as_bytes(), from.as_str(), to.as_str()])? > 0)
 }
 
 /// Deletes a workflow that is inactive: its runs that have not ended are discarded when `discard` is set, else

@@ -65,12 +65,18 @@ pub(super) async fn backup(api: &Api, file: &Path) -> Result<(), CliError> {
 
 pub(super) async fn restore(args: RestoreArgs) -> Result<(), CliError> {
     let data = DataDir::new(&args.data);
-    let parked = control::restore(&args.file, &data, args.resume).await.map_err(CliError::failed)?;
+    let restored = control::restore(&args.file, &data, args.resume).await.map_err(CliError::failed)?;
+    let control::Restored { parked, missing } = restored;
     line(&format!("restored into {}", args.data.display()));
     if parked > 0 {
         let runs = if parked == 1 { "run is" } else { "runs are" };
         line(&format!(
             "{parked} unfinished {runs} parked (restored): the original host may have gone on with them"
+        ));
+    }
+    for (workflow, version) in missing {
+        line(&format!(
+            "the component of '{workflow}' version {version} is not in the backup: deploy the workflow again"
         ));
     }
     if data.master_key().exists() {

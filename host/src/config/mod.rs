@@ -3,6 +3,7 @@
 //! A leaf of data: each part defines its own section beside its code, this file puts them together.
 //! Unknown keys are errors with line and column.
 
+mod bounds;
 mod data_dir;
 
 use std::net::SocketAddr;
@@ -96,7 +97,7 @@ pub enum ConfigError {
         /// Section and key.
         key: &'static str,
         /// What it must be.
-        rule: &'static str,
+        rule: String,
     },
     /// The public URL is none.
     #[error(
@@ -131,48 +132,10 @@ impl Config {
                 message: e.message().trim().to_owned(),
             }
         })?;
-        match config.unusable() {
+        match bounds::unusable(&config) {
             Some((key, rule)) => Err(ConfigError::Value { file: file.to_owned(), key, rule }),
             None => Ok(config),
         }
-    }
-
-    /// The first value with which nothing would work.
-    fn unusable(&self) -> Option<(&'static str, &'static str)> {
-        let Self { server, runtime, scheduler, retry, caspio, .. } = self;
-        let counts = [
-            ("server.hooks_in_flight", server.hooks_in_flight as u64),
-            ("server.hook_timeout_seconds", server.hook_timeout_seconds),
-            ("server.api_timeout_seconds", server.api_timeout_seconds),
-            ("runtime.instances", runtime.instances.into()),
-            ("runtime.max_memory_mib", runtime.max_memory_mib.into()),
-            ("runtime.loaded_versions", runtime.loaded_versions),
-            ("runtime.compile_seconds", runtime.compile_seconds),
-            ("runtime.compile_memory_mib", runtime.compile_memory_mib),
-            ("runtime.max_component_mib", runtime.max_component_mib.into()),
-            ("scheduler.concurrency", scheduler.concurrency as u64),
-            ("scheduler.lease_seconds", scheduler.lease_seconds),
-            ("scheduler.idle_seconds", scheduler.idle_seconds),
-            ("retry.max_host_crashes", retry.max_host_crashes.into()),
-            ("caspio.connect_timeout_seconds", caspio.connect_timeout_seconds),
-            ("caspio.request_timeout_seconds", caspio.request_timeout_seconds),
-            ("caspio.burst", caspio.burst.into()),
-            ("caspio.max_response_bytes", caspio.max_response_bytes as u64),
-        ];
-        if let Some((key, _)) = counts.into_iter().find(|(_, n)| *n == 0) {
-            return Some((key, "at least 1"));
-        }
-        let seconds = [
-            ("retry.step_initial_seconds", retry.step_initial_seconds),
-            ("retry.step_max_seconds", retry.step_max_seconds),
-            ("caspio.first_pause_seconds", caspio.first_pause_seconds),
-            ("caspio.longest_pause_seconds", caspio.longest_pause_seconds),
-        ];
-        if let Some((key, _)) = seconds.into_iter().find(|(_, n)| !n.is_finite() || *n < 0.0) {
-            return Some((key, "0 or more"));
-        }
-        let rate = caspio.calls_per_second;
-        (!rate.is_finite() || rate <= 0.0).then_some(("caspio.calls_per_second", "more than 0"))
     }
 }
 
@@ -210,10 +173,17 @@ mod tests {
     #[test]
     fn values_with_which_nothing_works_are_named() {
         for (text, key) in [
-            ("[scheduler]\nconcurrency = 0", "scheduler.concurrency must be at least 1"),
-            ("[caspio]\ncalls_per_second = 0.0", "caspio.calls_per_second must be more than 0"),
-            ("[caspio]\ncalls_per_second = nan", "caspio.calls_per_second must be more than 0"),
-            ("[retry]\nstep_max_seconds = -1.0", "retry.step_max_seconds must be 0 or more"),
+            ("[scheduler]\nconcurrency = 0", "scheduler.concurrency must be from 1 to 10000"),
+            ("[scheduler]\nconcurrency = 9000000000000000000", "scheduler.concurrency must be from 1"),
+            ("[server]\nhooks_in_flight = 9000000000000000000", "server.hooks_in_flight must be from 1"),
+            ("[runtime]\nmax_memory_mib = 100000", "runtime.max_memory_mib must be from 1 to 4096"),
+            ("[runtime]\ninstances = 4000000000", "runtime.instances must be from 1 to 10000"),
+            ("[caspio]\ncalls_per_second = 0.0", "caspio.calls_per_second must be from 0.001"),
+            ("[caspio]\ncalls_per_second = nan", "caspio.calls_per_second must be from 0.001"),
+            ("[retry]\nstep_max_seconds = -1.0", "retry.step_max_seconds must be from 0"),
+            ("[retry]\nstep_initial_seconds = 1e300", "retry.step_initial_seconds must be from 0 to"),
+            ("[telemetry]\notlp_endpoint = \"nonsense\"", "telemetry.otlp_endpoint must be a base URL"),
+            ("[telemetry]\notlp_endpoint = \"localhost:4318\"", "telemetry.otlp_endpoint must be a base"),
         ] {
             let error = Config::parse(text, "c.toml").unwrap_err().to_string();
             assert!(error.contains("c.toml") && error.contains(key), "{error}");

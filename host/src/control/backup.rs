@@ -16,8 +16,9 @@ use sha2::{Digest as _, Sha256};
 use crate::clock::Time;
 use crate::config::{DataDir, DataDirError};
 use crate::model::TenantId;
+use crate::runtime::ComponentDigest;
 use crate::store::sqlite::SqliteStore;
-use crate::store::{Store, StoreError};
+use crate::store::{NeededComponent, Store, StoreError};
 
 use super::{Control, ControlError, Kind, Result};
 
@@ -74,18 +75,43 @@ impl Control {
             tempfile::Builder::new().prefix(DataDir::UNFINISHED).tempdir_in(self.data.root()).map_err(io)?;
         let copy = dir.path().join(DATABASE);
         self.store.copy_to(copy.clone()).await?;
+        let needed = self.store.needed_components(None).await?;
         let root = self.data.root().to_owned();
         let components = self.data.components();
         let packed = tokio::task::spawn_blocking(move || {
-            let file =
-                tempfile::Builder::new().prefix(DataDir::UNFINISHED).suffix(".tar").tempfile_in(&root)?;
-            pack(file.as_file(), &copy, &components)?;
-            drop(dir);
-            Ok::<_, std::io::Error>(file)
+            let whole = whole_components(&components).map_err(io)?;
+            if let Some(missing) =
+                needed.iter().find(|needed| !whole.contains(&hex::encode(needed.component)))
+            {
+                return Err(incomplete(missing));
+            }
+            let packed = || {
+                let file =
+                    tempfile::Builder::new().prefix(DataDir::UNFINISHED).suffix(".tar").tempfile_in(&root)?;
+                pack(file.as_file(), &copy, &components, whole)?;
+                drop(dir);
+                Ok(file)
+            };
+            packed().map_err(io)
         });
-        let file = packed.await.map_err(|_| StoreError::Closed)?.map_err(io)?;
+        let file = packed.await.map_err(|_| StoreError::Closed)??;
         Ok(Backup { file })
     }
+}
+
+/// A backup without it would restore a workflow that can't run.
+fn incomplete(missing: &NeededComponent) -> ControlError {
+    let NeededComponent { workflow, version, component } = missing;
+    ControlError::new(
+        Kind::Conflict,
+        "component-file",
+        format!(
+            "the component of '{workflow}' version {version} is missing or damaged in the data folder, so no backup \
+             would be whole; deploy the workflow with that component again, or put components/{}.wasm of an earlier \
+             backup in its place",
+            hex::encode(component)
+        ),
+    )
 }
 
 fn io(error: std::io::Error) -> ControlError {
@@ -94,13 +120,27 @@ fn io(error: std::io::Error) -> ControlError {
     ControlError::new(Kind::Unavailable, "backup", text)
 }
 
-fn pack(out: &std::fs::File, database: &Path, components: &Path) -> std::io::Result<()> {
+/// SHA-256 of each component in the folder that is what its name says, sorted.
+fn whole_components(components: &Path) -> std::io::Result<Vec<String>> {
     let mut digests = Vec::new();
     for entry in std::fs::read_dir(components)? {
-        let name = entry?.file_name();
-        digests.extend(name.to_str().and_then(digest_in).map(str::to_owned));
+        let entry = entry?;
+        let name = entry.file_name();
+        let Some(digest) = name.to_str().and_then(digest_in) else { continue };
+        if ComponentDigest::of(&std::fs::read(entry.path())?).to_string() == digest {
+            digests.push(digest.to_owned());
+        }
     }
     digests.sort();
+    Ok(digests)
+}
+
+fn pack(
+    out: &std::fs::File,
+    database: &Path,
+    components: &Path,
+    digests: Vec<String>,
+) -> std::io::Result<()> {
     let about = About {
         format: FORMAT,
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -154,12 +194,25 @@ pub enum RestoreError {
     Store(#[from] StoreError),
 }
 
+/// What a restore made.
+#[derive(Debug)]
+pub struct Restored {
+    /// How many unfinished runs were parked.
+    pub parked: u64,
+    /// Workflow and version of each component that is needed and not in the backup.
+    pub missing: Vec<(String, u32)>,
+}
+
 /// Unpacks an archive into a new data folder. Unfinished runs are parked (`restored`), unless `resume`:
-/// the original did nothing after the backup. Returns how many were parked.
+/// the original did nothing after the backup.
 ///
 /// # Errors
 /// When the folder is initialised already, or the archive is not whole.
-pub async fn restore(archive: &Path, data: &DataDir, resume: bool) -> std::result::Result<u64, RestoreError> {
+pub async fn restore(
+    archive: &Path,
+    data: &DataDir,
+    resume: bool,
+) -> std::result::Result<Restored, RestoreError> {
     if data.database().exists() {
         return Err(DataDirError::Initialised(data.root().to_owned()).into());
     }
@@ -181,7 +234,7 @@ async fn restore_through(
     staged: &Path,
     data: &DataDir,
     resume: bool,
-) -> std::result::Result<u64, RestoreError> {
+) -> std::result::Result<Restored, RestoreError> {
     let (from, to) = (archive.to_owned(), staged.to_owned());
     let unpacked = tokio::task::spawn_blocking(move || unpack(&from, &to)).await;
     let components = unpacked.map_err(|_| StoreError::Closed)??;
@@ -191,6 +244,9 @@ async fn restore_through(
     if store.token_count().await? == 0 {
         return Err(RestoreError::Format("its database is none of an initialised host".to_owned()));
     }
+    let mut missing = store.needed_components(None).await?;
+    missing.retain(|needed| !components.contains(&hex::encode(needed.component)));
+    let missing = missing.into_iter().map(|needed| (needed.workflow, needed.version)).collect();
     let parked = if resume { 0 } else { store.park_unfinished(Time::now()).await? };
     store.close().await;
     drop(store);
@@ -218,7 +274,7 @@ async fn restore_through(
         std::fs::File::open(data.root())?.sync_all()
     };
     moved().map_err(RestoreError::Write)?;
-    Ok(parked)
+    Ok(Restored { parked, missing })
 }
 
 /// Takes what `backup.json` names, and nothing else, into a new folder; answers the components.

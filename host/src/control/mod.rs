@@ -26,7 +26,7 @@ use crate::secrets::DataKey;
 use crate::store::{AuditEntry, Store, StoreError, WorkflowRecord};
 use crate::triggers::Triggers;
 
-pub use backup::{Backup, RestoreError, restore};
+pub use backup::{Backup, RestoreError, Restored, restore};
 pub use connections::{ConnectionView, NewConnection};
 pub use coverage::{BackfillRequest, BackfillView, CoverageView, SweepView};
 pub use deploy::{DeployRequest, DeployView};

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::model::{RunState, TenantId, WorkflowState};
+use crate::runtime::ComponentDigest;
 use crate::store::WebhookStage;
 
 use super::{Control, Result};
@@ -14,7 +15,7 @@ use super::{Control, Result};
 pub struct StatusView {
     /// Version of the host.
     pub version: &'static str,
-    /// Components are loaded.
+    /// Components are loaded, or are named below.
     pub ready: bool,
     /// Where Caspio reaches it.
     pub public_url: Option<String>,
@@ -50,6 +51,14 @@ impl Control {
             attention.push(format!(
                 "Caspio refuses the credentials of '{connection}', its runs wait; give it a new secret: caspian connection rotate {connection}"
             ));
+        }
+        for needed in self.store.needed_components(Some(tenant)).await? {
+            if let Some(error) = self.runtime.failure(&ComponentDigest(needed.component)) {
+                attention.push(format!(
+                    "the component of '{}' version {} can't be loaded: {error}",
+                    needed.workflow, needed.version
+                ));
+            }
         }
         for workflow in self.store.workflows(tenant).await? {
             *workflows.entry(workflow.state.to_string()).or_default() += 1;

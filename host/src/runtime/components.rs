@@ -4,10 +4,11 @@
 //! component and by what the engine can load, and is loaded only when it still has the hash that was
 //! written beside it.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use sha2::{Digest as _, Sha256};
 use wasmtime::Engine;
@@ -58,6 +59,8 @@ struct Shared {
     /// The binary that compiles, with its subcommand.
     compiler: PathBuf,
     loaded: moka::future::Cache<ComponentDigest, Arc<Prepared>>,
+    /// Those that could not be loaded when they were wanted last.
+    failed: Mutex<HashMap<ComponentDigest, ComponentError>>,
 }
 
 impl Runtime {
@@ -83,7 +86,16 @@ impl Runtime {
         let compatibility = engine::compatibility(&engine);
         let loaded = moka::future::Cache::new(settings.loaded_versions.max(1));
         Ok(Self {
-            shared: Arc::new(Shared { engine, linker, settings, compatibility, compiled, compiler, loaded }),
+            shared: Arc::new(Shared {
+                engine,
+                linker,
+                settings,
+                compatibility,
+                compiled,
+                compiler,
+                loaded,
+                failed: Mutex::default(),
+            }),
         })
     }
 
@@ -116,8 +128,29 @@ impl Runtime {
         digest: &ComponentDigest,
         file: &Path,
     ) -> Result<Arc<Prepared>, ComponentError> {
-        let loading = self.shared.loaded.try_get_with(*digest, self.load(*digest, file.to_owned()));
+        let loading = self.shared.loaded.try_get_with(*digest, self.load_noted(*digest, file.to_owned()));
         loading.await.map_err(|e| (*e).clone())
+    }
+
+    /// Why a component could not be loaded when it was wanted last; none when it could, or was not wanted yet.
+    #[must_use]
+    pub fn failure(&self, digest: &ComponentDigest) -> Option<ComponentError> {
+        self.shared.failed.lock().ok()?.get(digest).cloned()
+    }
+
+    async fn load_noted(
+        &self,
+        digest: ComponentDigest,
+        file: PathBuf,
+    ) -> Result<Arc<Prepared>, ComponentError> {
+        let loaded = self.load(digest, file).await;
+        if let Ok(mut failed) = self.shared.failed.lock() {
+            match &loaded {
+                Ok(_) => failed.remove(&digest),
+                Err(error) => failed.insert(digest, error.clone()),
+            };
+        }
+        loaded
     }
 
     async fn load(&self, digest: ComponentDigest, file: PathBuf) -> Result<Arc<Prepared>, ComponentError> {

@@ -112,6 +112,8 @@ pub trait Store: Send + Sync + 'static {
     async fn active_version(&self, workflow: WorkflowId) -> Result<Option<VersionRecord>>;
     /// The component digest of each active version.
     async fn active_components(&self) -> Result<Vec<[u8; 32]>>;
+    /// The components that workflows of a tenant (none: of all) need, by workflow and version.
+    async fn needed_components(&self, tenant: Option<&TenantId>) -> Result<Vec<NeededComponent>>;
     /// The component digests of all versions.
     async fn components(&self) -> Result<Vec<[u8; 32]>>;
     /// Sets a workflow's state.

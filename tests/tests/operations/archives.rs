@@ -185,6 +185,18 @@ async fn damaged_contents_are_refused() {
 }
 
 #[tokio::test]
+async fn a_component_that_is_needed_and_not_in_the_backup_is_named() {
+    let place = Place::new().await;
+    let [about, database, _] = place.entries();
+    let mut text: Value = serde_json::from_slice(&about.content).unwrap();
+    text["components"] = serde_json::json!([]);
+    let without = tar(&[Entry::file("backup.json", text.to_string().as_bytes()), database]);
+    let said = place.restore(&without).await.ok().stdout;
+    let expected = "the component of 'probe' version 1 is not in the backup: deploy the workflow again";
+    assert!(said.contains(expected), "{said}");
+}
+
+#[tokio::test]
 async fn a_folder_with_things_in_it_keeps_them_when_a_restore_is_refused() {
     let place = Place::new().await;
     std::fs::create_dir(place.data()).unwrap();

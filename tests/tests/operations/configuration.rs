@@ -32,6 +32,8 @@ async fn a_mistake_is_named_with_its_place() {
         ("[server]\nlisten = \"nowhere\"\n", &["line 2, column 10"]),
         ("[scheduler]\nconcurrency = \"many\"\n", &["line 2, column 15"]),
         ("[server\n", &["line 1, column 8"]),
+        ("[scheduler]\nconcurrency = 9000000000000000000\n", &["scheduler.concurrency must be from 1 to"]),
+        ("[telemetry]\notlp_endpoint = \"nonsense\"\n", &["telemetry.otlp_endpoint must be a base URL"]),
         ("[server]\npublic_url = \"http://example.com\"\n", &["the public URL is none that Caspio can use"]),
         ("[server]\npublic_url = \"https://example.com/x\"\n", &["give https://host[:port] without a path"]),
     ] {
@@ -93,6 +95,14 @@ async fn a_host_with_a_wrong_configuration_does_not_start() {
     std::fs::write(&file, "[server]\nlisten = \"127.0.0.1:0\"\n[scheduler]\nslots = 3\n").unwrap();
     let serve = ["serve", "--data", &data, "--config", &file.display().to_string()];
     run(&serve, &[]).await.refused("line 4, column 1");
+    for (text, part) in [
+        ("[server]\nhooks_in_flight = 9000000000000000000\n", "server.hooks_in_flight must be from 1 to"),
+        ("[runtime]\ninstances = 4000000000\n", "runtime.instances must be from 1 to"),
+        ("[telemetry]\notlp_endpoint = \"nonsense\"\n", "telemetry.otlp_endpoint must be a base URL"),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        run(&serve, &[]).await.refused(part);
+    }
     std::fs::write(&file, "[server]\nlisten = \"127.0.0.1:0\"\npublic_url = \"http://example.com\"\n")
         .unwrap();
     run(&serve, &[]).await.refused("the public URL is none that Caspio can use");

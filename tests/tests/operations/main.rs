@@ -2,6 +2,7 @@
 
 mod archives;
 mod backup;
+mod components;
 mod configuration;
 mod connections;
 mod deleting;

@@ -82,6 +82,17 @@ pub struct VersionRecord {
     pub created_at: Time,
 }
 
+/// A component that a workflow needs: of its active version, or of one that unfinished runs are bound to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NeededComponent {
+    /// The workflow's name.
+    pub workflow: String,
+    /// The version.
+    pub version: u32,
+    /// SHA-256 of the component.
+    pub component: [u8; 32],
+}
+
 /// A counter of integration calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallCount {

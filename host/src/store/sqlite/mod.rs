@@ -172,6 +172,10 @@ impl Store for SqliteStore {
     async fn components(&self) -> Result<Vec<[u8; 32]>> {
         self.read(setup::components).await
     }
+    async fn needed_components(&self, tenant: Option<&TenantId>) -> Result<Vec<NeededComponent>> {
+        let tenant = tenant.cloned();
+        self.read(move |c| setup::needed_components(c, tenant.as_ref())).await
+    }
     async fn active_components(&self) -> Result<Vec<[u8; 32]>> {
         self.read(setup::active_components).await
     }

@@ -5,8 +5,8 @@ use rusqlite::{Connection, Row, params};
 use crate::clock::Time;
 use crate::model::{ConnectionId, TenantId, WorkflowId, WorkflowState};
 use crate::store::{
-    AuditEntry, CallCount, ConnectionRecord, Deployed, NewVersion, Result, StoreError, VersionRecord,
-    WorkflowRecord,
+    AuditEntry, CallCount, ConnectionRecord, Deployed, NeededComponent, NewVersion, Result, StoreError,
+    VersionRecord, WorkflowRecord,
 };
 
 use super::coverage;
@@ -226,6 +226,19 @@ pub(super) fn active_components(c: &Connection) -> Result<Vec<[u8; 32]>> {
                JOIN workflow_versions v ON v.workflow = w.id AND v.number = w.active_version
                WHERE w.deleted_at IS NULL";
     all(c, sql, [], |r| r.get(0))
+}
+
+pub(super) fn needed_components(c: &Connection, tenant: Option<&TenantId>) -> Result<Vec<NeededComponent>> {
+    let sql = "SELECT w.name, v.number, v.component FROM workflows w
+               JOIN workflow_versions v ON v.workflow = w.id
+               WHERE w.deleted_at IS NULL AND (?1 IS NULL OR w.tenant = ?1)
+                 AND (v.number = w.active_version OR v.number IN
+                   (SELECT r.version FROM runs r
+                    WHERE r.workflow = w.id AND r.state IN ('queued', 'running', 'sleeping', 'parked')))
+               ORDER BY w.name, v.number";
+    all(c, sql, params![tenant.map(TenantId::as_str)], |r| {
+        Ok(NeededComponent { workflow: r.get(0)?, version: r.get(1)?, component: r.get(2)? })
+    })
 }
 
 pub(super) fn set_workflow_state(c: &Connection, workflow: WorkflowId, state: WorkflowState) -> Result<()> {

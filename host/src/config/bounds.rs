@@ -1,0 +1,82 @@
+//! What values must be, so that a host that starts with them works. A value beyond its bound is refused by `config
+//! check` and by `serve` alike, never lowered in silence.
+
+use std::fmt::Display;
+
+use super::Config;
+
+/// A day, in seconds.
+const DAY: u64 = 86_400;
+
+/// The first value with which nothing would work: section and key, and what it must be.
+pub(super) fn unusable(config: &Config) -> Option<(&'static str, String)> {
+    let Config { server, runtime, scheduler, retry, caspio, telemetry } = config;
+    let whole = [
+        ("server.hooks_in_flight", server.hooks_in_flight as u64, 1, 100_000),
+        ("server.hook_timeout_seconds", server.hook_timeout_seconds, 1, 3600),
+        ("server.api_timeout_seconds", server.api_timeout_seconds, 1, DAY),
+        // Each takes two reservations of 4 GiB, of the 128 TiB of addresses that a process has.
+        ("runtime.instances", runtime.instances.into(), 1, 10_000),
+        // What 32 bits can address.
+        ("runtime.max_memory_mib", runtime.max_memory_mib.into(), 1, 4096),
+        ("runtime.loaded_versions", runtime.loaded_versions, 1, 30_000),
+        ("runtime.compile_seconds", runtime.compile_seconds, 1, 3600),
+        ("runtime.compile_memory_mib", runtime.compile_memory_mib, 1, 1 << 20),
+        ("runtime.max_component_mib", runtime.max_component_mib.into(), 1, 1024),
+        ("scheduler.concurrency", scheduler.concurrency as u64, 1, 10_000),
+        ("scheduler.lease_seconds", scheduler.lease_seconds, 1, DAY),
+        ("scheduler.idle_seconds", scheduler.idle_seconds, 1, 3600),
+        ("scheduler.grace_seconds", scheduler.grace_seconds, 0, 3600),
+        ("retry.step_waits", retry.step_waits.into(), 0, 1_000_000),
+        ("retry.max_host_crashes", retry.max_host_crashes.into(), 1, 1_000_000),
+        ("caspio.connect_timeout_seconds", caspio.connect_timeout_seconds, 1, 3600),
+        ("caspio.request_timeout_seconds", caspio.request_timeout_seconds, 1, 3600),
+        ("caspio.idle_connection_seconds", caspio.idle_connection_seconds, 0, 3600),
+        ("caspio.burst", caspio.burst.into(), 1, 1_000_000),
+        ("caspio.longest_wait_seconds", caspio.longest_wait_seconds, 0, DAY),
+        ("caspio.max_response_bytes", caspio.max_response_bytes as u64, 1, 4 << 30),
+        ("caspio.read_retries", caspio.read_retries.into(), 0, 100),
+        ("caspio.retry_pause_ms", caspio.retry_pause_ms, 0, 600_000),
+        ("caspio.token_reserve_seconds", caspio.token_reserve_seconds, 0, DAY),
+    ];
+    let seconds = [
+        ("retry.step_initial_seconds", retry.step_initial_seconds),
+        ("retry.step_max_seconds", retry.step_max_seconds),
+        ("caspio.first_pause_seconds", caspio.first_pause_seconds),
+        ("caspio.longest_pause_seconds", caspio.longest_pause_seconds),
+    ];
+    let rate = caspio.calls_per_second;
+    let whole = whole.into_iter().find_map(|(key, value, least, most)| outside(key, value, least, most));
+    let seconds = || {
+        let of = |(key, value)| outside(key, value, 0.0, 30.0 * DAY as f64);
+        seconds.into_iter().find_map(of)
+    };
+    whole.or_else(seconds).or_else(|| outside("caspio.calls_per_second", rate, 0.001, 1_000_000.0)).or_else(
+        || {
+            let wrong = telemetry.otlp_endpoint.as_ref().is_some_and(|endpoint| !is_base_url(endpoint));
+            let rule = || "a base URL, e.g. http://127.0.0.1:4318".to_owned();
+            wrong.then(|| ("telemetry.otlp_endpoint", rule()))
+        },
+    )
+}
+
+fn outside<T: PartialOrd + Display>(
+    key: &'static str,
+    value: T,
+    least: T,
+    most: T,
+) -> Option<(&'static str, String)> {
+    // So that what is no number is outside, too.
+    let inside = value >= least && value <= most;
+    (!inside).then(|| (key, format!("from {least} to {most}")))
+}
+
+/// `http://` or `https://` with a host, to which a path can be added.
+fn is_base_url(text: &str) -> bool {
+    reqwest::Url::parse(text).is_ok_and(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && url.query().is_none()
+            && url.fragment().is_none()
+    })
+}

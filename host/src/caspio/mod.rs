@@ -38,5 +38,5 @@ pub use context::CallContext;
 pub use error::CaspioError;
 pub use records::Updated;
 pub use settings::ClientSettings;
-pub use values::row_from_json;
+pub use values::{row_from_json, row_mistake, row_to_plain};
 pub use webhooks::{EventSpec, ListedWebhook, MadeWebhook, NewWebhook, WebhookEvent};

@@ -71,7 +71,8 @@ pub(super) async fn restore(args: RestoreArgs) -> Result<(), CliError> {
     if parked > 0 {
         let runs = if parked == 1 { "run is" } else { "runs are" };
         line(&format!(
-            "{parked} unfinished {runs} parked (restored): the original host may have gone on with them"
+            "{parked} unfinished {runs} parked (restored): the original host may have gone on with them; where it did \
+             not, let them go on: caspian run resume --cause restored"
         ));
     }
     for (workflow, version) in missing {

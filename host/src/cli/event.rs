@@ -16,7 +16,8 @@ pub(super) enum EventCommand {
     Send {
         /// Workflow
         workflow: String,
-        /// JSON: {"event": "record-insert", "table": "Patients", "rows": [{"PK_ID": 1, …}], "event_date": "…"}
+        /// JSON, up to 12 MiB: {"event": "record-insert", "table": "Patients", "rows": [{"PK_ID": 1, …}], "event_date":
+        /// "…"}; or what `event show --values --json` printed
         #[arg(long, value_name = "FILE")]
         file: PathBuf,
     },

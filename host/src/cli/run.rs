@@ -1,7 +1,7 @@
-//! `caspian run list|show|…`
+//! `caspian run list|show|resume|…`
 
 use clap::{Args, Subcommand};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Format;
 use super::api::{Api, segment};
@@ -26,6 +26,21 @@ pub(super) enum RunCommand {
     },
     #[command(flatten)]
     Letter(LetterCommand),
+    /// Let runs go on that a restore parked, since the original host may have gone on with them: it did not
+    Resume(ResumeArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ResumeArgs {
+    /// Id of the run
+    #[arg(required_unless_present = "cause", conflicts_with = "cause")]
+    id: Option<String>,
+    /// All that are parked for this reason: restored
+    #[arg(long, value_name = "C", value_parser = ["restored"])]
+    cause: Option<String>,
+    /// Only of this workflow
+    #[arg(long, value_name = "W", requires = "cause")]
+    workflow: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -73,6 +88,17 @@ pub(super) async fn run(api: &Api, command: RunCommand) -> Result<(), CliError> 
             output::answer(format, &shown, show);
         }
         RunCommand::Letter(command) => letters::run(api, command).await?,
+        RunCommand::Resume(ResumeArgs { id: Some(id), .. }) => {
+            api.post(&format!("runs/{}/resume", segment(&id)), &json!({})).await?;
+            output::line(&format!("run {id} queued"));
+        }
+        RunCommand::Resume(ResumeArgs { cause, workflow, .. }) => {
+            let resumed = api.post("runs/resume", &json!({"cause": cause, "workflow": workflow})).await?;
+            output::line(&match cell(&resumed, "runs").as_str() {
+                "1" => "1 run queued".to_owned(),
+                n => format!("{n} runs queued"),
+            });
+        }
     }
     Ok(())
 }

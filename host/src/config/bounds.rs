@@ -10,7 +10,7 @@ const DAY: u64 = 86_400;
 
 /// The first value with which nothing would work: section and key, and what it must be.
 pub(super) fn unusable(config: &Config) -> Option<(&'static str, String)> {
-    let Config { server, runtime, scheduler, retry, caspio, telemetry } = config;
+    let Config { server, runtime, scheduler, retry, caspio, coverage, telemetry } = config;
     let whole = [
         ("server.hooks_in_flight", server.hooks_in_flight as u64, 1, 100_000),
         ("server.hook_timeout_seconds", server.hook_timeout_seconds, 1, 3600),
@@ -38,6 +38,7 @@ pub(super) fn unusable(config: &Config) -> Option<(&'static str, String)> {
         ("caspio.read_retries", caspio.read_retries.into(), 0, 100),
         ("caspio.retry_pause_ms", caspio.retry_pause_ms, 0, 600_000),
         ("caspio.token_reserve_seconds", caspio.token_reserve_seconds, 0, DAY),
+        ("coverage.settle_seconds", coverage.settle_seconds, 0, DAY),
     ];
     let seconds = [
         ("retry.step_initial_seconds", retry.step_initial_seconds),

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::caspio::{CallContext, row_from_json};
+use crate::caspio::{CallContext, row_from_json, row_mistake, row_to_plain};
 use crate::clock::Time;
-use crate::ingress::{Accepted, persist_by_hand};
+use crate::ingress::{Accepted, MOST_ROWS, persist_by_hand};
 use crate::manifest::Manifest;
 use crate::model::{Event, EventId, TenantId, TriggerKind};
 use crate::store::{EventFilter, EventRecord, StoreError};
@@ -22,8 +22,8 @@ const MAX_LIST: u32 = 1000;
 pub struct EventQuery {
     /// Of this workflow.
     pub workflow: Option<String>,
-    /// Older than this event.
-    pub before: Option<EventId>,
+    /// Older than the event of this id.
+    pub before: Option<String>,
     /// At most so many; default 100, at most 1000.
     pub limit: Option<u32>,
 }
@@ -57,7 +57,7 @@ pub struct EventDetail {
     /// As listed.
     #[serde(flatten)]
     pub event: EventView,
-    /// Its rows, when values were asked for.
+    /// Its rows, when values were asked for, as `event send` takes them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rows: Option<Value>,
     /// Runs that it started.
@@ -77,11 +77,19 @@ struct Wanted {
     event_date: String,
 }
 
+/// Members of a shown event that say nothing about a new one; so a shown event can be sent as it is.
+const OF_SHOWN: [&str; 7] = ["id", "workflow", "pk_id", "message_id", "from", "created_at", "runs"];
+
+fn wrong<T>(text: String) -> Result<T> {
+    Err(ControlError::invalid("event", text))
+}
+
 impl NewEvent {
     fn checked(mut self) -> Result<Wanted> {
-        let wrong = |text: String| Err(ControlError::invalid("event", text));
-        let date = match self.0.remove("event_date") {
-            None | Some(Value::Null) => Some(Time::now().to_string().chars().take(19).collect()),
+        self.0.retain(|name, _| !OF_SHOWN.contains(&name.as_str()));
+        let unset = |date: &Value| date.is_null() || date.as_str() == Some("");
+        let date = match self.0.remove("event_date").filter(|date| !unset(date)) {
+            None => Some(Time::now().to_string().chars().take(19).collect()),
             Some(Value::String(text)) => utc(&text),
             Some(_) => None,
         };
@@ -105,6 +113,9 @@ impl NewEvent {
         };
         if given.is_empty() {
             return wrong("the event has no rows; give at least one under \"rows\"".to_owned());
+        }
+        if given.len() > MOST_ROWS {
+            return wrong(format!("the event has more than {MOST_ROWS} rows; send them as several events"));
         }
         let mut rows = Vec::with_capacity(given.len());
         for (at, row) in given.into_iter().enumerate() {
@@ -169,7 +180,8 @@ impl Control {
             None => None,
         };
         let limit = query.limit.unwrap_or(100).clamp(1, MAX_LIST);
-        let filter = EventFilter { workflow, before: query.before, limit };
+        let before = query.before.as_deref().map(|id| super::id(id, "event")).transpose()?;
+        let filter = EventFilter { workflow, before, limit };
         Ok(self.store.events(tenant, filter).await?.into_iter().map(EventView::from).collect())
     }
 
@@ -191,7 +203,7 @@ impl Control {
             let typed = key.open("events", "typed", id.as_bytes(), &record.sealed_typed)?;
             let typed: Event = serde_json::from_slice(&typed)
                 .map_err(|_| StoreError::Corrupt("a typed event".to_owned()))?;
-            serde_json::to_value(&typed.rows).ok()
+            Some(typed.rows.iter().map(row_to_plain).map(Value::Object).collect())
         } else {
             None
         };
@@ -226,6 +238,11 @@ impl Control {
         let caspio = self.connector.connect(version.connection).await?;
         let schema =
             caspio.fields(&CallContext::of_host(Some(record.id), "tables.fields"), &trigger.table).await?;
+        for (at, row) in new.rows.iter().enumerate() {
+            if let Some(mistake) = row_mistake(&schema, row) {
+                return wrong(format!("row {}: {mistake}", at + 1));
+            }
+        }
         let rows: Vec<_> = new.rows.iter().map(|row| row_from_json(&schema, row)).collect();
         let event = |rows| Event {
             kind: new.kind,

@@ -391,6 +391,10 @@ pub(super) fn next_step(id: RunId, state: RunState, cause: Option<Cause>) -> Opt
             Some(format!("look at the table in Caspio, then: caspian run resolve {id} --done|--retry|--fail"))
         }
         (RunState::Dead, Some(Cause::Undecided)) => Some(format!("caspian run discard {id} --reason \"…\"")),
+        (RunState::Parked, Some(Cause::Restored)) => Some(format!(
+            "where the original host did not go on with it: caspian run resume {id}; or: caspian run discard {id} --reason \
+             \"…\""
+        )),
         (RunState::Parked | RunState::Dead, _) => Some(format!(
             "mend what is wrong, then: caspian run redrive {id}; or: caspian run discard {id} --reason \"…\""
         )),

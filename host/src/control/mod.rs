@@ -35,7 +35,7 @@ pub use events::{EventDetail, EventQuery, EventView, NewEvent, SentView};
 pub use letters::{
     DecidedView, LetterView, RedriveMany, RedriveRequest, RedrivenView, Resolution, ResolveRequest,
 };
-pub use runs::{RunDetail, RunQuery, RunView};
+pub use runs::{ResumeRequest, ResumedView, RunDetail, RunQuery, RunView};
 pub use status::StatusView;
 pub use workflows::{WorkflowDetail, WorkflowView};
 
@@ -93,6 +93,16 @@ impl Control {
             )
         })
     }
+}
+
+/// An id that was given; `what` it is of, e.g. "run".
+fn id<T: std::str::FromStr>(text: &str, what: &str) -> Result<T> {
+    text.parse().map_err(|_| {
+        ControlError::invalid(
+            &format!("{what}-id"),
+            format!("this is no {what} id; give the UUID that `caspian {what} list` shows"),
+        )
+    })
 }
 
 /// The values that were asked for went with their workflow.

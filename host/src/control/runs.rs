@@ -1,15 +1,16 @@
-//! Looking at runs: state, steps, what the guest wrote. Values of records are shown only when asked
-//! for, and that is audited.
+//! Runs: state, steps, what the guest wrote; and going on with those that a restore parked. Values of records are
+//! shown only when asked for, and that is audited.
 
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Time;
 use crate::journal::decode_step;
 use crate::model::{Cause, RunId, RunState, TenantId};
 use crate::runtime::OutputLine;
 use crate::secrets::DataKey;
 use crate::store::{RunFilter, RunRecord, StepRecord, StepState};
 
-use super::{Control, ControlError, Result, contents_gone};
+use super::{Control, ControlError, Kind, Result, contents_gone};
 
 /// Longest list.
 const MAX_LIST: u32 = 1000;
@@ -22,10 +23,27 @@ pub struct RunQuery {
     pub workflow: Option<String>,
     /// In this state.
     pub state: Option<RunState>,
-    /// Older than this run.
-    pub before: Option<RunId>,
+    /// Older than the run of this id.
+    pub before: Option<String>,
     /// At most so many; default 100, at most 1000.
     pub limit: Option<u32>,
+}
+
+/// Which parked runs are to go on.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResumeRequest {
+    /// Why they were parked.
+    pub cause: Cause,
+    /// Of this workflow.
+    pub workflow: Option<String>,
+}
+
+/// How many runs go on.
+#[derive(Debug, Serialize)]
+pub struct ResumedView {
+    /// So many are queued again.
+    pub runs: u64,
 }
 
 /// A run, as listed.
@@ -183,7 +201,7 @@ impl Control {
         let filter = RunFilter {
             workflow,
             state: query.state,
-            before: query.before,
+            before: query.before.as_deref().map(|id| super::id(id, "run")).transpose()?,
             limit: query.limit.unwrap_or(100).clamp(1, MAX_LIST),
         };
         Ok(self.store.runs(tenant, filter).await?.into_iter().map(RunView::from).collect())
@@ -194,9 +212,7 @@ impl Control {
     /// # Errors
     /// When there is none, or its key does not fit.
     pub async fn run(&self, tenant: &TenantId, id: RunId, values: bool) -> Result<RunDetail> {
-        let record = self.store.run(tenant, id).await?.ok_or_else(|| {
-            ControlError::not_found("run-not-found", format!("there is no run {id}; see `caspian run list`"))
-        })?;
+        let record = self.store.run(tenant, id).await?.ok_or_else(|| no_run(id))?;
         let Some(key) = self.data_key(tenant, record.message).await? else {
             if values {
                 return Err(contents_gone());
@@ -245,6 +261,62 @@ impl Control {
         let run = record.into();
         Ok(RunDetail { run, contents: "kept", result, failure, next, note, origin, successor, steps, output })
     }
+}
+
+impl Control {
+    /// Queues a run again that was parked when the store was restored from a backup.
+    ///
+    /// # Errors
+    /// When it is not parked so: whether another one may go on is for a person to find out, step by step.
+    pub async fn resume_run(&self, tenant: &TenantId, id: RunId) -> Result<RunView> {
+        let resumed = self.store.resume_restored(tenant, Some(id), None, Time::now()).await?;
+        let record = self.store.run(tenant, id).await?.ok_or_else(|| no_run(id))?;
+        if resumed == 0 {
+            let cause = record.cause.map(|cause| format!(" ({cause})")).unwrap_or_default();
+            let next = super::letters::next_step(id, record.state, record.cause)
+                .unwrap_or_else(|| format!("see what became of it: caspian run show {id}"));
+            return Err(ControlError::new(
+                Kind::Conflict,
+                "run-state",
+                format!(
+                    "the run is {}{cause}, and only one that is parked (restored) can be resumed; {next}",
+                    record.state
+                ),
+            ));
+        }
+        self.audit(tenant, "run.resume", &id.to_string()).await?;
+        self.wake.notify_one();
+        Ok(record.into())
+    }
+
+    /// Queues all runs again that were parked when the store was restored from a backup.
+    ///
+    /// # Errors
+    /// When the workflow does not exist, or the cause is another one.
+    pub async fn resume_runs(&self, tenant: &TenantId, request: ResumeRequest) -> Result<ResumedView> {
+        if request.cause != Cause::Restored {
+            return Err(ControlError::invalid(
+                "cause",
+                format!(
+                    "runs that are parked ({}) can't be resumed together; look at each: caspian run list --state parked",
+                    request.cause
+                ),
+            ));
+        }
+        let workflow = match &request.workflow {
+            Some(name) => Some(self.workflow_named(tenant, name).await?.id),
+            None => None,
+        };
+        let runs = self.store.resume_restored(tenant, None, workflow, Time::now()).await?;
+        let of = request.workflow.map(|name| format!(" of {name}")).unwrap_or_default();
+        self.audit(tenant, "run.resume", &format!("{runs} restored{of}")).await?;
+        self.wake.notify_one();
+        Ok(ResumedView { runs })
+    }
+}
+
+fn no_run(id: RunId) -> ControlError {
+    ControlError::not_found("run-not-found", format!("there is no run {id}; see `caspian run list`"))
 }
 
 fn step(key: &DataKey, run: RunId, record: StepRecord, values: bool) -> Result<StepView> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::model::{RunState, TenantId, WorkflowState};
+use crate::model::{Cause, RunState, TenantId, WorkflowState};
 use crate::runtime::ComponentDigest;
 use crate::store::WebhookStage;
 
@@ -36,15 +36,30 @@ impl Control {
         let totals = self.store.run_totals(Some(tenant)).await?;
         let mut workflows: BTreeMap<String, u64> = BTreeMap::new();
         let mut attention = Vec::new();
-        let count = |state: RunState| totals.iter().find(|(s, _)| *s == state).map_or(0, |(_, n)| *n);
-        for (state, what) in [
-            (RunState::Parked, "parked: a person must look whether Caspio did what was sent"),
-            (RunState::Dead, "dead"),
+        let (mut parked, mut restored, mut dead) = (0, 0, 0);
+        for letters in self.store.letter_counts(tenant).await? {
+            match (letters.state, letters.cause) {
+                (RunState::Parked, Some(Cause::Restored)) => restored += letters.count,
+                (RunState::Parked, _) => parked += letters.count,
+                _ => dead += letters.count,
+            }
+        }
+        for (n, what, next) in [
+            (
+                parked,
+                "parked: a person must look whether Caspio did what was sent",
+                "see: caspian run list --state parked",
+            ),
+            (
+                restored,
+                "parked (restored): the original host may have gone on; where it did not",
+                "let them go on: caspian run resume --cause restored",
+            ),
+            (dead, "dead", "see: caspian run list --state dead"),
         ] {
-            let n = count(state);
             if n > 0 {
                 let runs = if n == 1 { "run is" } else { "runs are" };
-                attention.push(format!("{n} {runs} {what}; see: caspian run list --state {state}"));
+                attention.push(format!("{n} {runs} {what}; {next}"));
             }
         }
         for connection in self.store.waiting_connections(tenant).await? {

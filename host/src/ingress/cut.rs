@@ -11,7 +11,7 @@ use super::Hook;
 
 /// Rows of one message that become events. A message holds 10 MB at most, which is some 50,000 rows of 200 bytes;
 /// more are no rows of a real table.
-const MOST_ROWS: usize = 50_000;
+pub const MOST_ROWS: usize = 50_000;
 
 /// What is in a message.
 pub(super) enum Cut {

@@ -16,6 +16,7 @@ mod verify;
 use crate::accounts::KeyError;
 use crate::store::StoreError;
 
+pub use cut::MOST_ROWS;
 pub use hooks::{Hook, Hooks};
 pub use store::{Accepted, Found, StoredEvent, found_message, persist, persist_by_hand};
 pub use tags::{Tagger, name_tag};

@@ -73,6 +73,8 @@ async fn mend(host: Arc<Host>) {
         match host.triggers.resume().await {
             Ok(0) => {
                 pause = MEND.0;
+                // Tables of webhooks that are ready now may be due.
+                host.coverage.wake();
                 host.triggers.until_unfinished().await;
                 // Whoever left it so may be trying again at this moment.
             }

@@ -1,7 +1,7 @@
 //! Errors of the control API: `{"error": {"code", "message", "next"}}`.
 
 use axum::Json;
-use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -60,26 +60,6 @@ impl From<ControlError> for ApiError {
     }
 }
 
-impl From<JsonRejection> for ApiError {
-    fn from(error: JsonRejection) -> Self {
-        if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
-            return Self::new(
-                error.status(),
-                "too-large",
-                "the body is larger than 2 MiB",
-                "shorten the manifest; keep data in a table",
-            );
-        }
-        // The rejection's own text may quote the body.
-        Self::new(
-            StatusCode::BAD_REQUEST,
-            "bad-request",
-            "the body is not the JSON that this call takes",
-            "use a caspian command of the same version as the host",
-        )
-    }
-}
-
 impl From<PathRejection> for ApiError {
     fn from(_: PathRejection) -> Self {
         Self::new(
@@ -92,7 +72,13 @@ impl From<PathRejection> for ApiError {
 }
 
 impl From<QueryRejection> for ApiError {
-    fn from(error: QueryRejection) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "bad-request", &error.body_text(), "correct the query")
+    fn from(_: QueryRejection) -> Self {
+        // The rejection's own text quotes the query, and speaks of types.
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "bad-request",
+            "the query is not what this call takes",
+            "use a caspian command of the same version as the host",
+        )
     }
 }

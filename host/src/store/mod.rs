@@ -192,6 +192,14 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Option<(EventRecord, Vec<RunId>)>>;
     /// Names of connections whose runs wait because their credentials are refused.
     async fn waiting_connections(&self, tenant: &TenantId) -> Result<Vec<String>>;
+    /// Queues runs again that are parked as `restored`: one, or all of a workflow (none: of all); returns how many.
+    async fn resume_restored(
+        &self,
+        tenant: &TenantId,
+        run: Option<RunId>,
+        workflow: Option<WorkflowId>,
+        at: Time,
+    ) -> Result<u64>;
     /// How many runs of a tenant (none: of all) are in which state.
     async fn run_totals(&self, tenant: Option<&TenantId>) -> Result<Vec<(crate::model::RunState, u64)>>;
     /// Writes a consistent copy of the whole store into a new file while work goes on.

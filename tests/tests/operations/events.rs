@@ -49,6 +49,10 @@ async fn each_mistake_in_an_event_is_named_and_starts_nothing() {
         (with("rows", json!({"PK_ID": 7})), "\"rows\" is missing or no list"),
         (without("rows"), "\"rows\" is missing or no list"),
         (with("rows", json!([{"PK_ID": 7}, "canary-value"])), "row 2 is no object"),
+        (with("rows", json!([{"PK_ID": "canary-value"}])), "row 1: PK_ID is no whole number"),
+        (with("rows", json!([{"PK_ID": 7}, {"Email": "canary-value"}])), "row 2: PK_ID is missing"),
+        (with("rows", json!([{"PK_ID": 7, "canary-value": 1}])), "a field that the table has not"),
+        (with("rows", json!([{"PK_ID": 7, "DateOfBirth": "canary-value"}])), "DateOfBirth is not a date"),
         (with("event_date", json!("yesterday")), "\"event_date\" is no date"),
         (with("event_date", json!(20260116)), "\"event_date\" is no date"),
         (with("canary-value", json!("canary-value")), "members that none has"),
@@ -155,7 +159,9 @@ async fn events_are_listed_with_where_they_came_from_and_pages_fit_together() {
         .cli(&["event", "list", "--workflow", "nothing"])
         .await
         .refused("there is no workflow 'nothing'");
-    site.host.cli(&["event", "list", "--before", "x"]).await.refused("");
+    let answer = site.host.cli(&["event", "list", "--before", "zzz"]).await.refused("this is no event id");
+    assert!(answer.stderr.contains("caspian event list"), "{}", answer.stderr);
+    site.host.cli(&["run", "list", "--before", "zzz"]).await.refused("this is no run id");
 }
 
 #[tokio::test]
@@ -197,4 +203,60 @@ async fn values_are_shown_only_when_asked_for_and_that_is_audited() {
         answer.refused(&format!("there is no {kind}"));
     }
     assert_eq!(audited(&site, "event.show-values"), 2);
+}
+
+#[tokio::test]
+async fn a_shown_event_can_be_sent_again() {
+    let site = Site::start().await;
+    site.deploy(&ManifestBuilder::probe("probe", "values")).await.ok();
+    let patient = json!({
+        "FirstName": "Zoë \"O'Hara\"", "LastName": "Test", "Email": "zoe@example.com", "DateOfBirth": "1990-02-03",
+        "Active": true,
+    });
+    site.account.insert("Patients", patient).await;
+    let first = site.until_runs(1, &["succeeded"]).await.remove(0);
+    let event =
+        site.host.cli(&["event", "list", "--json"]).await.json()[0]["id"].as_str().unwrap().to_owned();
+    let shown = site.host.cli(&["event", "show", &event, "--values", "--json"]).await.ok().stdout;
+    let rows = serde_json::from_str::<Value>(&shown).unwrap()["rows"].clone();
+    assert_eq!(rows[0]["Email"], "zoe@example.com", "{rows:#}");
+    assert_eq!(rows[0]["DateOfBirth"], "1990-02-03T00:00:00", "{rows:#}");
+    assert_eq!(rows[0]["PK_ID"], first["pk_id"], "{rows:#}");
+    send_text(&site, "probe", &shown).await.ok();
+    let runs = site.until_runs(2, &["succeeded"]).await;
+    for member in ["result", "pk_id", "event_date", "table"] {
+        assert_eq!(runs[1][member], runs[0][member], "{member}");
+    }
+}
+
+#[tokio::test]
+async fn an_event_may_be_as_large_as_a_message_and_a_larger_one_is_refused() {
+    let site = Site::start().await;
+    site.deploy(
+        &ManifestBuilder::probe("probe", "echo")
+            .triggers("[[trigger]]\nevent = \"record-insert\"\ntable = \"Patients\"\nbatch = true\n"),
+    )
+    .await
+    .ok();
+    let event = |mib: usize| {
+        let notes = "x".repeat(50_000);
+        let rows: Vec<Value> = (1..=mib * 21).map(|n| json!({"PK_ID": n, "LastName": notes})).collect();
+        json!({"event": "record-insert", "table": "Patients", "rows": rows}).to_string()
+    };
+    for (mib, taken) in [(3, true), (6, true), (13, false), (40, false)] {
+        let answer = send_text(&site, "probe", &event(mib)).await;
+        if taken {
+            answer.ok();
+        } else {
+            let answer = answer.refused("the event is larger than 12 MiB");
+            assert!(answer.stderr.contains("several events"), "{}", answer.stderr);
+        }
+    }
+    assert_eq!(site.runs().await.len(), 2);
+    // Other calls have their own limit, and say so.
+    let manifest = site.folder().join("large.toml");
+    let text = ManifestBuilder::probe("large", "echo").text() + "# " + &"x".repeat(5 << 20);
+    std::fs::write(&manifest, text).unwrap();
+    let answer = site.host.cli(&["deploy", &manifest.display().to_string()]).await;
+    answer.refused("the body is larger than 2 MiB");
 }

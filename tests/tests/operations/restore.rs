@@ -8,7 +8,7 @@ use caspian_e2e::{Site, until};
 use serde_json::Value;
 
 use crate::tar::write_backup_of;
-use crate::{add_patients, attention, create, probes, run, titles, titles_of, until_probes};
+use crate::{add_patients, attention, audited, create, probes, run, titles, titles_of, until_probes};
 
 /// Ends the host, and puts one in its place that was restored into another folder. Answers what `restore` said.
 pub async fn restore(site: &mut Site, file: &str, into: &str, flags: &[&str]) -> String {
@@ -56,7 +56,14 @@ async fn unfinished_runs_are_parked_or_go_on_when_the_original_did_nothing_more(
     assert_eq!((runs.len(), parked.len()), (4, 3), "{runs:#?}");
     assert!(parked.iter().all(|run| run["cause"] == "restored"), "{parked:#?}");
     assert_eq!(titles(&site).await, titles_of(&patients[..1]));
-    assert!(attention(&site).await.iter().any(|text| text.contains("3 runs are parked")));
+    assert!(said.contains("caspian run resume --cause restored"), "{said}");
+    let said = attention(&site).await;
+    let parked_so = |text: &String| {
+        text.starts_with("3 runs are parked (restored)")
+            && text.ends_with("caspian run resume --cause restored")
+    };
+    assert!(said.iter().any(parked_so), "{said:?}");
+    assert_eq!(said.len(), 1, "{said:?}");
 
     let said = restore(&mut site, &file, "sure", &["--resume"]).await;
     assert!(!said.contains("parked"), "{said}");
@@ -135,4 +142,66 @@ async fn what_an_earlier_database_left_in_the_folder_does_not_get_into_a_restore
     let after = site.account.add_patient("After").await;
     until_probes(&site, 1, "succeeded").await;
     assert_eq!(titles(&site).await, titles_of(&[patients, vec![after]].concat()));
+}
+
+#[tokio::test]
+async fn runs_that_a_restore_parked_go_on_when_a_person_says_so() {
+    let mut site = Site::start().await;
+    site.deploy(&create()).await.ok();
+    // One that is parked for another reason.
+    let tasks = "/integrations/rest/v3/tables/Tasks/records";
+    site.account.fault("POST", tasks, Some(1), serde_json::json!({"Kind": "drop-before"})).await;
+    site.account.add_patient("Undecided").await;
+    let undecided = until_probes(&site, 1, "parked").await[0]["id"].as_str().unwrap().to_owned();
+    site.host.cli(&["workflow", "pause", "probe"]).await.ok();
+    let mut patients = Vec::new();
+    for name in ["Waiting One", "Waiting Two", "Waiting Three"] {
+        patients.push(site.account.add_patient(name).await);
+    }
+    until("three runs wait", async || (probes(&site).await.len() == 4).then_some(())).await;
+    let file = write_backup_of(&site, "waiting.tar");
+    restore(&mut site, &file, "restored", &[]).await;
+    site.host.cli(&["workflow", "resume", "probe"]).await.ok();
+
+    let restored = |runs: Vec<Value>| {
+        let ids = runs.iter().filter(|run| run["cause"] == "restored").map(|run| run["id"].clone());
+        ids.map(|id| id.as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let waiting = restored(probes(&site).await);
+    assert_eq!(waiting.len(), 3);
+    let answer = site.host.cli(&["run", "resume", &undecided]).await.refused("parked (undecided)");
+    assert!(answer.stderr.contains(&format!("caspian run resolve {undecided}")), "{}", answer.stderr);
+    let answer = site.host.cli(&["run", "resume", &waiting[0]]).await.ok();
+    assert_eq!(answer.stdout.trim(), format!("run {} queued", waiting[0]));
+    until("it has succeeded, alone", async || {
+        let runs = probes(&site).await;
+        let done = runs.iter().any(|run| run["id"] == *waiting[0] && run["state"] == "succeeded");
+        (done && restored(runs).len() == 2).then_some(())
+    })
+    .await;
+    site.host.cli(&["run", "resume", &waiting[0]]).await.refused("the run is succeeded");
+    site.host.cli(&["run", "resume", "17"]).await.refused("this is no run id");
+    let unknown = "0190a1b2-0000-7000-8000-000000000000";
+    site.host.cli(&["run", "resume", unknown]).await.refused("there is no run");
+    site.host
+        .cli(&["run", "resume", "--cause", "restored", "--workflow", "no"])
+        .await
+        .refused("no workflow 'no'");
+    let other = ["run", "resume", "--cause", "restored", "--tenant", "other"];
+    assert_eq!(site.host.cli(&other).await.ok().stdout.trim(), "0 runs queued");
+    for wrong in [&["run", "resume"][..], &["run", "resume", "--cause", "undecided"]] {
+        assert_eq!(site.host.cli(wrong).await.code, 2);
+    }
+
+    let all = ["run", "resume", "--cause", "restored", "--workflow", "probe"];
+    assert_eq!(site.host.cli(&all).await.ok().stdout.trim(), "2 runs queued");
+    until("all of them have succeeded", async || {
+        let runs = probes(&site).await;
+        (runs.iter().filter(|run| run["state"] == "succeeded").count() == 3).then_some(())
+    })
+    .await;
+    assert_eq!(titles(&site).await, titles_of(&patients), "each once");
+    let runs = probes(&site).await;
+    assert!(runs.iter().any(|run| run["id"] == *undecided && run["state"] == "parked"), "{runs:#?}");
+    assert_eq!(audited(&site, "run.resume"), 3);
 }

@@ -3,9 +3,11 @@
 //! Reading never fails: what does not fit its type is kept as text, nothing is guessed. Writing is
 //! strict: what does not fit is refused with the field's name before a call is spent on it.
 
+mod plain;
 mod read;
 mod write;
 
+pub use plain::{row_mistake, row_to_plain};
 pub(super) use read::choices_of_field;
 pub use read::row_from_json;
 pub(super) use write::{Purpose, row_to_json};

@@ -7,7 +7,6 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
-use http_body_util::BodyExt as _;
 
 use crate::server::error::ApiError;
 use crate::server::host::Host;
@@ -30,7 +29,7 @@ async fn put(
 ) -> Result<StatusCode, ApiError> {
     let max = host.runtime.settings().max_component_mib;
     let limit = usize::try_from(max).unwrap_or(usize::MAX).saturating_mul(1 << 20);
-    let Some(bytes) = read(body, limit).await else {
+    let Some(bytes) = super::read(body, limit).await else {
         return Err(ApiError::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "component-too-large",
@@ -40,18 +39,4 @@ async fn put(
     };
     host.control.put_component(&digest, bytes).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// The body, unless it is too large or was cut off. It is read to its end in any case: a client that is
-/// still sending when the connection closes loses the answer.
-async fn read(mut body: Body, limit: usize) -> Option<Vec<u8>> {
-    let mut bytes = Some(Vec::new());
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.ok()?.into_data() else { continue };
-        bytes = bytes.filter(|kept| kept.len().saturating_add(data.len()) <= limit);
-        if let Some(kept) = &mut bytes {
-            kept.extend_from_slice(&data);
-        }
-    }
-    bytes
 }

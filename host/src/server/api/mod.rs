@@ -13,13 +13,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use tokio::sync::watch;
-
+use http_body_util::BodyExt as _;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::watch;
 
 use super::auth;
 use super::error::ApiError;
@@ -28,10 +30,53 @@ use super::host::Host;
 type Shared = axum::extract::State<Arc<Host>>;
 type Answer<T> = Result<axum::Json<T>, ApiError>;
 
+/// Largest JSON body, unless a call has a limit of its own.
+const MAX_JSON: usize = 2 << 20;
+
 /// A JSON body whose mistakes are answered in our form.
-#[derive(FromRequest)]
-#[from_request(via(axum::Json), rejection(ApiError))]
 struct Json<T>(T);
+
+impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        let Some(bytes) = read(request.into_body(), MAX_JSON).await else {
+            return Err(ApiError::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "too-large",
+                "the body is larger than 2 MiB, or was cut off",
+                "shorten the manifest; keep data in a table",
+            ));
+        };
+        json(&bytes).map(Self)
+    }
+}
+
+/// JSON as a call takes it. What is wrong with it is not said: that may quote it.
+fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(bytes).map_err(|_| {
+        ApiError::new(
+            StatusCode::BAD_REQUEST,
+            "bad-request",
+            "the body is not the JSON that this call takes",
+            "use a caspian command of the same version as the host",
+        )
+    })
+}
+
+/// The body, unless it is too large or was cut off. It is read to its end in any case: a client that is
+/// still sending when the connection closes loses the answer.
+async fn read(mut body: Body, limit: usize) -> Option<Vec<u8>> {
+    let mut bytes = Some(Vec::new());
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.ok()?.into_data() else { continue };
+        bytes = bytes.filter(|kept| kept.len().saturating_add(data.len()) <= limit);
+        if let Some(kept) = &mut bytes {
+            kept.extend_from_slice(&data);
+        }
+    }
+    bytes
+}
 
 /// A query string whose mistakes are answered in our form.
 #[derive(FromRequestParts)]

@@ -4,16 +4,20 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::routing::get;
+use axum::routing::{get, post};
 
-use crate::control::{RunDetail, RunQuery, RunView};
+use crate::control::{ResumeRequest, ResumedView, RunDetail, RunQuery, RunView};
 use crate::server::auth::Tenant;
 use crate::server::host::Host;
 
-use super::{Answer, Asked, Segment, Shared, Show};
+use super::{Answer, Asked, Json, Segment, Shared, Show};
 
 pub(super) fn routes() -> Router<Arc<Host>> {
-    Router::new().route("/runs", get(list)).route("/runs/{id}", get(show))
+    Router::new()
+        .route("/runs", get(list))
+        .route("/runs/resume", post(resume_all))
+        .route("/runs/{id}", get(show))
+        .route("/runs/{id}/resume", post(resume))
 }
 
 async fn list(
@@ -32,4 +36,20 @@ async fn show(
 ) -> Answer<RunDetail> {
     let id = super::id(&id, "run")?;
     Ok(axum::Json(host.control.run(&tenant, id, show.values).await?))
+}
+
+async fn resume(
+    State(host): Shared,
+    Tenant(tenant): Tenant,
+    Segment(id): Segment<String>,
+) -> Answer<RunView> {
+    Ok(axum::Json(host.control.resume_run(&tenant, super::id(&id, "run")?).await?))
+}
+
+async fn resume_all(
+    State(host): Shared,
+    Tenant(tenant): Tenant,
+    Json(request): Json<ResumeRequest>,
+) -> Answer<ResumedView> {
+    Ok(axum::Json(host.control.resume_runs(&tenant, request).await?))
 }

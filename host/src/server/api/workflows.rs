@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
@@ -11,6 +12,7 @@ use serde::Deserialize;
 use crate::control::{
     ControlError, DeployRequest, DeployView, NewEvent, SentView, WorkflowDetail, WorkflowView,
 };
+use crate::ingress::MAX_BODY;
 use crate::server::auth::Tenant;
 use crate::server::error::ApiError;
 use crate::server::host::Host;
@@ -119,7 +121,17 @@ async fn send(
     State(host): Shared,
     Tenant(tenant): Tenant,
     Segment(name): Segment<String>,
-    Json(event): Json<NewEvent>,
+    body: Body,
 ) -> Answer<SentView> {
+    // As large as a message of Caspio's.
+    let Some(bytes) = super::read(body, MAX_BODY).await else {
+        return Err(ApiError::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "event-too-large",
+            "the event is larger than 12 MiB, or was cut off",
+            "send its rows as several events",
+        ));
+    };
+    let event: NewEvent = super::json(&bytes)?;
     Ok(axum::Json(host.control.send_event(&tenant, &name, event).await?))
 }

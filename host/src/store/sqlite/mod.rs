@@ -276,6 +276,16 @@ impl Store for SqliteStore {
         let tenant = tenant.clone();
         self.read(move |c| runs::waiting_connections(c, &tenant)).await
     }
+    async fn resume_restored(
+        &self,
+        tenant: &TenantId,
+        run: Option<RunId>,
+        workflow: Option<WorkflowId>,
+        at: Time,
+    ) -> Result<u64> {
+        let tenant = tenant.clone();
+        self.writer.write(move |c| runs::resume_restored(c, &tenant, run, workflow, at)).await
+    }
     async fn run_totals(&self, tenant: Option<&TenantId>) -> Result<Vec<(RunState, u64)>> {
         let tenant = tenant.cloned();
         self.read(move |c| runs::totals(c, tenant.as_ref())).await

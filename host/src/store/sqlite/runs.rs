@@ -132,6 +132,21 @@ pub(super) fn park_unfinished(c: &Connection, at: Time) -> Result<u64> {
     Ok(run(c, sql, params![Cause::Restored.as_str(), at.0])? as u64)
 }
 
+/// What was parked so is due again: the original did not go on with it, as a person says.
+pub(super) fn resume_restored(
+    c: &Connection,
+    tenant: &TenantId,
+    which: Option<RunId>,
+    workflow: Option<WorkflowId>,
+    at: Time,
+) -> Result<u64> {
+    let sql = "UPDATE runs SET state = 'queued', cause = NULL, next_at = ?3, finished_at = NULL
+               WHERE tenant = ?1 AND state = 'parked' AND cause = ?2
+                 AND (?4 IS NULL OR id = ?4) AND (?5 IS NULL OR workflow = ?5)";
+    let (which, workflow) = (which.map(|id| *id.as_bytes()), workflow.map(|id| *id.as_bytes()));
+    Ok(run(c, sql, params![tenant.as_str(), Cause::Restored.as_str(), at.0, which, workflow])? as u64)
+}
+
 const RUN: &str = "SELECT r.id, r.workflow, w.name, r.version, r.generation, r.state, r.cause,
       r.attempts, r.wakeups, r.host_crashes, r.next_at, r.event, r.message, m.message_id, e.kind,
       e.table_name, e.pk_id, e.event_date, r.sealed_result, r.sealed_failure, r.created_at,

@@ -6,6 +6,7 @@
 //! turn is too far off is not queued but told how long to stay away. Pure arithmetic on given
 //! times; only [`Bucket::acquire`] sleeps.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -28,7 +29,20 @@ pub(super) struct Bucket {
     burst: u32,
     first_pause: Duration,
     longest_pause: Duration,
+    /// Calls in [`Bucket::acquire`].
+    waiting: AtomicUsize,
     state: Mutex<State>,
+}
+
+/// How an integration host's rate limit stands.
+#[derive(Debug, Clone, Copy)]
+pub struct Limit {
+    /// Calls that wait for their turn.
+    pub waiting: usize,
+    /// The present pace.
+    pub calls_per_second: f64,
+    /// How long nothing will be sent.
+    pub blocked: Duration,
 }
 
 #[derive(Debug)]
@@ -53,6 +67,7 @@ impl Bucket {
             burst: settings.burst.max(1),
             first_pause: seconds(settings.first_pause_seconds),
             longest_pause: seconds(settings.longest_pause_seconds),
+            waiting: AtomicUsize::new(0),
             state: Mutex::new(State {
                 full_at: None,
                 blocked_until: None,
@@ -97,7 +112,9 @@ impl Bucket {
             if wait.is_zero() {
                 return Ok(());
             }
+            let waiting = Waiting::begin(&self.waiting);
             tokio::time::sleep(wait).await;
+            drop(waiting);
             // Blocked while it waited: the turn is void.
             if blocked_for(&self.state(), Instant::now()).is_none() {
                 return Ok(());
@@ -144,6 +161,16 @@ impl Bucket {
         }
     }
 
+    /// How it stands, for people.
+    pub(super) fn limit(&self, now: Instant) -> Limit {
+        let state = self.state();
+        Limit {
+            waiting: self.waiting.load(Ordering::Relaxed),
+            calls_per_second: self.interval.div_f64(state.share).as_secs_f64().recip(),
+            blocked: blocked_for(&state, now).unwrap_or_default(),
+        }
+    }
+
     /// How long the host has no budget; none when it has some now.
     pub(super) fn without_budget(&self, now: Instant) -> Option<Duration> {
         let state = self.state();
@@ -152,6 +179,22 @@ impl Bucket {
         }
         let wait = self.next_turn(&state, now);
         (wait > LONG_QUEUE).then(|| wait.saturating_sub(LONG_QUEUE))
+    }
+}
+
+/// Counts a call for as long as it waits; it may be given up meanwhile.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn begin(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -9,7 +9,7 @@ use crate::model::{ConnectionId, TenantId};
 use crate::secrets::Secret;
 use crate::store::CallCount;
 
-use super::bucket::Bucket;
+use super::bucket::{Bucket, Limit};
 use super::counts::Counts;
 use super::error::ErrorKind;
 use super::token::TokenCache;
@@ -92,6 +92,14 @@ impl CaspioClients {
         let here = builder().no_proxy().build().map_err(setup)?;
         let shared = Arc::new(Shared { http, here, settings, counts: Counts::default() });
         Ok(Self { shared, clients: RwLock::default(), buckets: Mutex::default() })
+    }
+
+    /// How the rate limit of each integration host stands.
+    #[must_use]
+    pub fn limits(&self) -> Vec<(String, Limit)> {
+        let now = Instant::now();
+        let buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        buckets.iter().map(|(host, bucket)| (host.clone(), bucket.limit(now))).collect()
     }
 
     /// The client of a connection: the one there is, or a new one when there is none or its

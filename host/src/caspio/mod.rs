@@ -33,6 +33,7 @@ mod webhooks;
 mod tests;
 
 pub use base_url::{BaseUrl, BaseUrlError};
+pub use bucket::Limit;
 pub use clients::{Caspio, CaspioClients, Credentials};
 pub use context::CallContext;
 pub use error::CaspioError;

@@ -4,16 +4,15 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use sha2::{Digest as _, Sha256};
-
 use crate::accounts::Keyring;
 use crate::clock::Time;
 use crate::config::{DataDir, DataDirError};
-use crate::model::TenantId;
-use crate::secrets::{MasterKey, MasterKeyError, random_bytes};
+use crate::control::new_token;
+use crate::model::{TenantId, TokenScope};
+use crate::secrets::{MasterKey, MasterKeyError};
 use crate::server::master_key;
-use crate::store::Store;
 use crate::store::sqlite::SqliteStore;
+use crate::store::{Store, TokenRecord};
 
 use super::error::CliError;
 use super::output::line;
@@ -38,11 +37,12 @@ pub(super) async fn init(data: &Path) -> Result<(), CliError> {
     if let Ok(tenant) = TenantId::DEFAULT.parse::<TenantId>() {
         Keyring::new(store.clone(), master).tenant_or_new(&tenant).await.map_err(CliError::failed)?;
     }
-    let token = format!("caspian_{}", hex::encode(random_bytes::<32>().map_err(CliError::failed)?));
-    write_token(&dir.admin_token(), &token)
+    let (token, hash) = new_token().map_err(CliError::failed)?;
+    let token = token.expose();
+    write_token(&dir.admin_token(), token)
         .map_err(|e| CliError::failed(DataDirError::Io(dir.admin_token(), e)))?;
-    let hash = Sha256::digest(token.as_bytes()).into();
-    store.add_token(hash, "admin", Time::now()).await.map_err(CliError::failed)?;
+    let record = TokenRecord { name: "admin".to_owned(), scope: TokenScope::Admin, created_at: Time::now() };
+    store.add_token(hash, record).await.map_err(CliError::failed)?;
     store.close().await;
 
     line(&format!("initialised {}", data.display()));

@@ -1,7 +1,8 @@
 //! The commands, one file each. No logic: `serve` starts the server, the others talk to one.
 //!
 //! Errors go to standard error as two lines, what happened and what to do. Exit codes: 0 done, 1 refused or
-//! failed, 2 wrong usage, 3 the host can't be reached.
+//! failed, 2 wrong usage, 3 the host can't be reached; of `serve` also 70, nothing can be written any more, and 130, a
+//! second signal.
 
 mod api;
 mod backup;
@@ -17,6 +18,7 @@ mod output;
 mod run;
 mod serve;
 mod status;
+mod token;
 mod workflow;
 
 use std::path::PathBuf;
@@ -34,7 +36,8 @@ const DATA: &str = "caspian-data";
 #[command(
     name = "caspian",
     version,
-    after_help = "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 host not reachable."
+    after_help = "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 host not reachable; of serve also 70 nothing can be \
+                  written any more, 130 ended by a second signal."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -94,6 +97,13 @@ enum Command {
         host: HostArgs,
         #[command(flatten)]
         coverage: coverage::CoverageArgs,
+    },
+    /// Tokens of the control API
+    Token {
+        #[command(flatten)]
+        host: HostArgs,
+        #[command(subcommand)]
+        command: token::TokenCommand,
     },
     /// Health, queue, and what needs a person
     Status {
@@ -213,6 +223,7 @@ async fn execute(command: Command) -> Result<(), CliError> {
         Command::Run { host, command } => run::run(&api::Api::new(&host)?, command).await,
         Command::Event { host, command } => event::run(&api::Api::new(&host)?, command).await,
         Command::Coverage { host, coverage } => coverage::coverage(&api::Api::new(&host)?, coverage).await,
+        Command::Token { host, command } => token::run(&api::Api::new(&host)?, command).await,
         Command::Status { host, format } => status::status(&api::Api::new(&host)?, format).await,
         Command::Tail { host, workflow, format } => {
             status::tail(&api::Api::new(&host)?, workflow, format).await

@@ -12,6 +12,7 @@ mod events;
 mod letters;
 mod runs;
 mod status;
+mod tokens;
 mod workflows;
 
 use std::sync::Arc;
@@ -37,6 +38,7 @@ pub use letters::{
 };
 pub use runs::{ResumeRequest, ResumedView, RunDetail, RunQuery, RunView};
 pub use status::StatusView;
+pub use tokens::{MadeToken, NewToken, TokenView, new_token};
 pub use workflows::{WorkflowDetail, WorkflowView};
 
 /// Result of an operation.

@@ -1,14 +1,19 @@
 //! How a host is doing, at a glance.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::clock::Time;
 use crate::model::{Cause, RunState, TenantId, WorkflowState};
 use crate::runtime::ComponentDigest;
 use crate::store::WebhookStage;
 
 use super::{Control, Result};
+
+/// How long a refused message is worth a look.
+const REFUSED: Duration = Duration::from_secs(24 * 3600);
 
 /// State of the host as a tenant sees it.
 #[derive(Debug, Serialize)]
@@ -90,7 +95,9 @@ impl Control {
                     "the webhook of '{name}' is {stage}, not finished; the host goes on trying, see its log{next}"
                 ));
             }
-            if webhook.rejected.count > 0 {
+            // Older ones are still counted at the workflow.
+            let lately = |at: Time| Time::now().since(at) < REFUSED;
+            if webhook.rejected.last_at.is_some_and(lately) {
                 let n = webhook.rejected.count;
                 let messages = if n == 1 { "message" } else { "messages" };
                 attention.push(format!(

@@ -23,7 +23,7 @@ pub use ids::{
 pub use limits::Limits;
 pub use reconcile::{NameTag, Reconcile, RowTags};
 pub use schema::{Field, FieldType, TableSchema};
-pub use state::{BackfillState, Cause, MessageState, RunState, WorkflowState};
+pub use state::{BackfillState, Cause, MessageState, RunState, TokenScope, WorkflowState};
 pub use value::{Choice, Row, Value};
 
 /// Version of what is derived from a run (virtual clock, random, fingerprints) and of the journal's

@@ -137,6 +137,15 @@ text_enum!(
 });
 
 text_enum!(
+    /// What a token of the control API may do.
+    TokenScope, "scope" {
+    /// Everything.
+    Admin = "admin",
+    /// Read `/metrics`.
+    Metrics = "metrics",
+});
+
+text_enum!(
     /// State of a stored message.
     MessageState, "message state" {
     /// Cut into events.

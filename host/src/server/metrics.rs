@@ -1,4 +1,4 @@
-//! `GET /metrics`, with the token of the control API: what the host does is nobody else's business.
+//! `GET /metrics`, with a token of the control API or one for metrics alone: what the host does is nobody else's business.
 
 use std::sync::Arc;
 
@@ -27,6 +27,12 @@ async fn metrics(State(host): State<Arc<Host>>) -> Response {
             let n = totals.iter().find(|(s, _)| s == state).map_or(0, |(_, n)| *n);
             metrics::gauge!("caspian_runs", "state" => state.as_str()).set(n as f64);
         }
+    }
+    for (caspio, limit) in host.connector.clients().limits() {
+        let labels = [("host", caspio)];
+        metrics::gauge!("caspian_limiter_waiting_calls", &labels).set(limit.waiting as f64);
+        metrics::gauge!("caspian_limiter_calls_per_second", &labels).set(limit.calls_per_second);
+        metrics::gauge!("caspian_limiter_blocked_seconds", &labels).set(limit.blocked.as_secs_f64());
     }
     if let Some((instances, memories)) = host.runtime.occupancy() {
         metrics::gauge!("caspian_pool_instances").set(instances as f64);

@@ -76,10 +76,14 @@ pub trait Store: Send + Sync + 'static {
     /// Adds a tenant. `Exists` when it is there.
     async fn add_tenant(&self, tenant: &TenantId, wrapped_key: Vec<u8>, at: Time) -> Result<()>;
 
-    /// Keeps a token of the control API for all tenants, by the SHA-256 of it.
-    async fn add_token(&self, hash: [u8; 32], name: &str, at: Time) -> Result<()>;
-    /// Name of a token; none when it is not known.
-    async fn token(&self, hash: [u8; 32]) -> Result<Option<String>>;
+    /// Keeps a token of the control API for all tenants, by the SHA-256 of it. `Exists` when the name is taken.
+    async fn add_token(&self, hash: [u8; 32], token: TokenRecord) -> Result<()>;
+    /// What a token may do; none when it is not known.
+    async fn token_scope(&self, hash: [u8; 32]) -> Result<Option<crate::model::TokenScope>>;
+    /// All tokens by name.
+    async fn tokens(&self) -> Result<Vec<TokenRecord>>;
+    /// Removes a token, unless it is the last of an administrator: whether it did.
+    async fn remove_token(&self, name: &str) -> Result<bool>;
     /// How many tokens there are.
     async fn token_count(&self) -> Result<u64>;
 

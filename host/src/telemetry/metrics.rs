@@ -11,6 +11,10 @@
 //! | `caspian_caspio_calls_total` | `action`, `status` | calls to Caspio; status 0: no answer |
 //! | `caspian_caspio_call_seconds` | | |
 //! | `caspian_caspio_throttled_total` | | answers that said the rate limit is reached |
+//! | `caspian_limiter_waiting_calls` | `host` | calls that wait for their turn at the rate limit |
+//! | `caspian_limiter_calls_per_second` | `host` | the pace now: the configured one, less after a rate limit |
+//! | `caspian_limiter_blocked_seconds` | `host` | how long nothing will be sent, since Caspio limited the account |
+//! | `caspian_sweep_findings_total` | `kind` | changes that no webhook told of |
 //! | `caspian_commit_commands` | | commands in one transaction |
 //! | `caspian_commit_seconds` | | |
 //! | `caspian_runs` | `state` | runs in the store |

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 
 use crate::Bench;
+use crate::ingress::baseline;
 use crate::load::{Pace, send};
 use crate::message::Target;
 use crate::report::{least, say};
@@ -47,6 +48,11 @@ pub async fn measure(bench: &mut Bench) -> anyhow::Result<()> {
     let mut site = Site::start(bench, "").await?;
     site.start_host()?;
     let idle = settled_mb(&site).await?;
+    // What a server of the same parts takes that keeps nothing and runs nothing.
+    let (baseline, _) = baseline(&mut site, None)?;
+    tokio::time::sleep(SETTLE).await;
+    let bare = baseline.resident_mb()?;
+    drop(baseline);
     site.deploy(&bench.guest, vec!["fleet-0000".to_owned()]).await?;
     let alone = first_answers(bench, &mut site, "one workflow").await?;
 
@@ -64,8 +70,7 @@ pub async fn measure(bench: &mut Bench) -> anyhow::Result<()> {
     say(&format!("memory: idle {idle:.1} MB, all deployed {deployed:.1} MB, all used {used:.1} MB"));
     let many = first_answers(bench, &mut site, "1,000 workflows").await?;
 
-    // There is no baseline for nothing: the bar stands in its place.
-    bench.report.add("memory-idle", idle, "MB", 60.0);
+    bench.report.add("memory-idle", idle, "MB", bare);
     bench.report.add("memory-1000-workflows", deployed.max(used), "MB", idle);
     bench.report.add("start-1000-workflows", many, "ms", alone);
     Ok(())

@@ -54,7 +54,7 @@ fn kind(command: &str) -> Option<Kind> {
     if command.starts_with("caspian serve") {
         return Some(Kind::Serve);
     }
-    (command.starts_with("caspian ") || command.starts_with("export ")).then_some(Kind::Run)
+    ["caspian ", "export ", "curl "].iter().any(|start| command.starts_with(start)).then_some(Kind::Run)
 }
 
 fn is_shell(block: &Block) -> bool {

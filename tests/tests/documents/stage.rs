@@ -16,8 +16,10 @@ const SUBSTITUTIONS: &[(&str, &str)] = &[
     ("https://hooks.example.com", "{host}"),
     ("--client-id ID", "--client-id demo-client"),
     ("run show ID", "run show {run}"),
+    ("event show ID", "event show $(caspian event list --limit 1 | awk 'NR == 2 { print $1 }')"),
     ("workflow show NAME", "workflow show patient-onboarding"),
     ("connection rotate NAME", "connection rotate clinic --client-secret-file secret.txt"),
+    ("http://127.0.0.1:8080/metrics", "{host}/metrics"),
     ("/var/lib/", "{folder}/"),
     // The test is the user already that the data folder belongs to.
     ("sudo -u caspian ", ""),

@@ -12,6 +12,7 @@ mod restore;
 mod status;
 mod tail;
 mod tar;
+mod tokens;
 
 use caspian_e2e::{Answer, ManifestBuilder, Site, binary, until};
 use serde_json::Value;

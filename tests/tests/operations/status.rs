@@ -101,3 +101,27 @@ async fn what_needs_a_person_is_said_with_what_to_do() {
     assert_eq!((&other["runs"], &other["attention"]), (&json!({}), &json!([])), "{other:#}");
     assert_eq!(other["workflows"], Value::Object(Default::default()));
 }
+
+#[tokio::test]
+async fn what_is_done_with_needs_nobody_any_more() {
+    let site = Site::start().await;
+    site.deploy(&ManifestBuilder::probe("deadly", "fatal")).await.ok();
+    let delivery = site.delivery().await;
+    assert_eq!(delivery.send(delivery.message("forged", json!([{"PK_ID": 1}])).to_string(), &[]).await, 401);
+    site.account.add_patient("Dead").await;
+    site.until_runs(1, &["dead"]).await;
+    let said = attention(&site).await;
+    assert!(said.iter().any(|text| text.contains("1 message to 'deadly' refused")), "{said:?}");
+    assert_eq!(said.len(), 2, "{said:?}");
+
+    // A day later nobody need look at the refused one; it is still counted.
+    let database = rusqlite::Connection::open(site.host.data().join("caspian.db")).unwrap();
+    database.execute("UPDATE webhooks SET rejected_at = rejected_at - 86400000000", []).unwrap();
+    let said = attention(&site).await;
+    assert_eq!(said, ["1 run is dead; see: caspian run list --state dead"]);
+    assert_eq!(site.workflow("deadly").await["webhook"]["rejected"], 1);
+
+    site.host.cli(&["workflow", "delete", "deadly"]).await.ok();
+    assert_eq!(attention(&site).await, Vec::<String>::new());
+    assert_eq!(site.runs().await.len(), 1, "what was is still listed");
+}

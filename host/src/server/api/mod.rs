@@ -7,6 +7,7 @@ mod events;
 mod host;
 mod letters;
 mod runs;
+mod tokens;
 mod workflows;
 
 use std::sync::Arc;
@@ -119,10 +120,11 @@ pub(super) fn routes(host: Arc<Host>, timeout_seconds: u64, stop: watch::Receive
         .merge(runs::routes())
         .merge(letters::routes())
         .merge(events::routes())
+        .merge(tokens::routes())
         .merge(host::routes(stop))
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
-        .layer(middleware::from_fn_with_state(host.clone(), auth::require_token))
+        .layer(middleware::from_fn_with_state(host.clone(), auth::require_admin))
         .layer(middleware::from_fn(move |request, next| within(timeout_seconds.max(1), request, next)))
         .with_state(host)
 }

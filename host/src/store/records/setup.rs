@@ -1,7 +1,18 @@
 //! Connections, workflows and their versions, counters of calls, the audit log. `sealed` fields are ciphertext (see `secrets`).
 
 use crate::clock::Time;
-use crate::model::{ConnectionId, TenantId, WorkflowId, WorkflowState};
+use crate::model::{ConnectionId, TenantId, TokenScope, WorkflowId, WorkflowState};
+
+/// A token of the control API. The token itself is not kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenRecord {
+    /// Unique.
+    pub name: String,
+    /// What it may do.
+    pub scope: TokenScope,
+    /// When it was added.
+    pub created_at: Time,
+}
 
 /// A connection.
 #[derive(Debug, Clone)]

@@ -26,7 +26,7 @@ use tokio::sync::Semaphore;
 use crate::clock::Time;
 use crate::model::{
     BackfillId, BackfillState, Cause, ConnectionId, EventId, MessageId, MessageState, RunId, RunState,
-    TenantId, WebhookId, WorkflowId, WorkflowState,
+    TenantId, TokenScope, WebhookId, WorkflowId, WorkflowState,
 };
 
 use super::*;
@@ -119,12 +119,18 @@ impl Store for SqliteStore {
         let tenant = tenant.clone();
         self.writer.write(move |c| setup::add_tenant(c, &tenant, &wrapped_key, at)).await
     }
-    async fn add_token(&self, hash: [u8; 32], name: &str, at: Time) -> Result<()> {
-        let name = name.to_owned();
-        self.writer.write(move |c| setup::add_token(c, hash, &name, at)).await
+    async fn add_token(&self, hash: [u8; 32], token: TokenRecord) -> Result<()> {
+        self.writer.write(move |c| setup::add_token(c, hash, &token)).await
     }
-    async fn token(&self, hash: [u8; 32]) -> Result<Option<String>> {
-        self.read(move |c| setup::token(c, hash)).await
+    async fn token_scope(&self, hash: [u8; 32]) -> Result<Option<TokenScope>> {
+        self.read(move |c| setup::token_scope(c, hash)).await
+    }
+    async fn tokens(&self) -> Result<Vec<TokenRecord>> {
+        self.read(setup::tokens).await
+    }
+    async fn remove_token(&self, name: &str) -> Result<bool> {
+        let name = name.to_owned();
+        self.writer.write(move |c| setup::remove_token(c, &name)).await
     }
     async fn token_count(&self) -> Result<u64> {
         self.read(setup::token_count).await

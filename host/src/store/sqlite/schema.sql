@@ -8,7 +8,8 @@ CREATE TABLE tenants (
 -- Tokens of the control API; only their SHA-256 is kept.
 CREATE TABLE api_tokens (
     hash       BLOB PRIMARY KEY,
-    name       TEXT NOT NULL,
+    name       TEXT NOT NULL UNIQUE,
+    scope      TEXT NOT NULL,
     tenant     TEXT REFERENCES tenants (id),
     created_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;

@@ -3,10 +3,10 @@
 use rusqlite::{Connection, Row, params};
 
 use crate::clock::Time;
-use crate::model::{ConnectionId, TenantId, WorkflowId, WorkflowState};
+use crate::model::{ConnectionId, TenantId, TokenScope, WorkflowId, WorkflowState};
 use crate::store::{
     AuditEntry, CallCount, ConnectionRecord, Deployed, NeededComponent, NewVersion, Result, StoreError,
-    VersionRecord, WorkflowRecord,
+    TokenRecord, VersionRecord, WorkflowRecord,
 };
 
 use super::coverage;
@@ -21,13 +21,30 @@ pub(super) fn add_tenant(c: &Connection, tenant: &TenantId, key: &[u8], at: Time
     insert(c, "the tenant", sql, params![tenant.as_str(), key, at.0])
 }
 
-pub(super) fn add_token(c: &Connection, hash: [u8; 32], name: &str, at: Time) -> Result<()> {
-    let sql = "INSERT INTO api_tokens (hash, name, created_at) VALUES (?1, ?2, ?3)";
-    insert(c, "the token", sql, params![hash, name, at.0])
+pub(super) fn add_token(c: &Connection, hash: [u8; 32], x: &TokenRecord) -> Result<()> {
+    let sql = "INSERT INTO api_tokens (hash, name, scope, created_at) VALUES (?1, ?2, ?3, ?4)";
+    insert(c, "the token", sql, params![hash, x.name, x.scope.as_str(), x.created_at.0])
 }
 
-pub(super) fn token(c: &Connection, hash: [u8; 32]) -> Result<Option<String>> {
-    first(c, "SELECT name FROM api_tokens WHERE hash = ?1", params![hash], |r| r.get(0))
+pub(super) fn token_scope(c: &Connection, hash: [u8; 32]) -> Result<Option<TokenScope>> {
+    let sql = "SELECT scope FROM api_tokens WHERE hash = ?1";
+    first(c, sql, params![hash], |r| parsed(r, 0, |t| t.parse().ok()))
+}
+
+pub(super) fn tokens(c: &Connection) -> Result<Vec<TokenRecord>> {
+    all(c, "SELECT name, scope, created_at FROM api_tokens ORDER BY name", [], |r| {
+        Ok(TokenRecord { name: r.get(0)?, scope: parsed(r, 1, |t| t.parse().ok())?, created_at: time(r, 2)? })
+    })
+}
+
+/// Without an administrator's token nobody could make another one.
+pub(super) fn remove_token(c: &Connection, name: &str) -> Result<bool> {
+    if first(c, "SELECT 1 FROM api_tokens WHERE name = ?1", params![name], |_| Ok(()))?.is_none() {
+        return Err(StoreError::Missing("token"));
+    }
+    let sql = "DELETE FROM api_tokens WHERE name = ?1 AND (scope <> ?2 OR EXISTS
+                 (SELECT 1 FROM api_tokens o WHERE o.scope = ?2 AND o.name <> ?1))";
+    Ok(run(c, sql, params![name, TokenScope::Admin.as_str()])? > 0)
 }
 
 pub(super) fn token_count(c: &Connection) -> Result<u64> {

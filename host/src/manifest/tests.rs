@@ -59,7 +59,7 @@ fn every_mistake_is_named_with_its_place() {
         (format!("{base}{trigger}colour = 1\n"), 6, "unknown field `colour`"),
         (format!("{base}[[trigger]]\nevent = \"record-eat\"\ntable = \"T\"\n"), 4, "`event` must be"),
         (
-            format!("{base}[[trigger]]\nevent = \"schedule\"\ntable = \"T\"\n"),
+            format!("{base}[[trigger]]\nevent = \"http\"\ntable = \"T\"\n"),
             4,
             "not supported by this version",
         ),

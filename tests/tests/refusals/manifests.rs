@@ -30,7 +30,7 @@ const MISTAKES: &[Mistake] = &[
         "must name one of `caspian connection list`",
     ),
     Mistake("\"record-insert\"", "\"record-inserted\"", 5, 9, "`event` must be \"record-insert\""),
-    Mistake("\"record-insert\"", "\"schedule\"", 5, 9, "not supported by this version"),
+    Mistake("\"record-insert\"", "\"http\"", 5, 9, "not supported by this version"),
     Mistake("table = \"Patients\"", "table = \"\"", 6, 9, "`table` must name a table"),
     Mistake(
         "table = \"Patients\"",

@@ -15,7 +15,7 @@ use super::output::line;
 
 #[derive(Debug, Args)]
 pub(super) struct ServeArgs {
-    /// Configuration file; flags go before it
+    /// Configuration file; flags, and variables CASPIAN__SECTION__KEY, go before it
     #[arg(long, env = "CASPIAN_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
     /// Data folder, made by `caspian init`
@@ -27,26 +27,25 @@ pub(super) struct ServeArgs {
     /// Where Caspio reaches this host: https://host[:port]
     #[arg(long, env = "CASPIAN_PUBLIC_URL", value_name = "URL")]
     public_url: Option<String>,
-    /// What is logged, e.g. info, debug, caspian=trace
-    #[arg(long, env = "CASPIAN_LOG", default_value = "info", value_name = "FILTER")]
-    log: String,
-    /// How it is logged
-    #[arg(long, env = "CASPIAN_LOG_FORMAT", default_value = "text", value_name = "FORMAT")]
-    log_format: LogFormat,
+    /// What is logged, e.g. info, debug, caspian=trace [default: as configured, else info]
+    #[arg(long, env = "CASPIAN_LOG", value_name = "FILTER")]
+    log: Option<String>,
+    /// How it is logged [default: as configured, else text]
+    #[arg(long, env = "CASPIAN_LOG_FORMAT", value_name = "FORMAT")]
+    log_format: Option<LogFormat>,
 }
 
 pub(super) async fn serve(args: ServeArgs) -> Result<(), CliError> {
-    let mut config = match &args.config {
-        Some(path) => Config::read(path).map_err(CliError::failed)?,
-        None => Config::default(),
-    };
+    let config = Config::load(args.config.as_deref(), std::env::vars_os());
+    let mut config = config.map_err(CliError::failed)?;
     if let Some(listen) = args.listen {
         config.server.listen = listen;
     }
     if args.public_url.is_some() {
         config.server.public_url = args.public_url;
     }
-    let (filter, format, settings) = (args.log.clone(), args.log_format, config.telemetry.clone());
+    let filter = args.log.unwrap_or_else(|| config.log.level.clone());
+    let (format, settings) = (args.log_format.unwrap_or(config.log.format), config.telemetry.clone());
     let traces = on_own_thread(move || telemetry::start(&filter, format, &settings)).await?;
     let traces = traces.map_err(CliError::usage)?;
     let compiler = std::env::current_exe().map_err(|e| {

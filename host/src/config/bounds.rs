@@ -3,6 +3,8 @@
 
 use std::fmt::Display;
 
+use crate::telemetry;
+
 use super::Config;
 
 /// A day, in seconds.
@@ -10,7 +12,7 @@ const DAY: u64 = 86_400;
 
 /// The first value with which nothing would work: section and key, and what it must be.
 pub(super) fn unusable(config: &Config) -> Option<(&'static str, String)> {
-    let Config { server, runtime, scheduler, retry, caspio, coverage, telemetry } = config;
+    let Config { server, log, runtime, scheduler, retry, caspio, coverage, telemetry: traces } = config;
     let whole = [
         ("server.hooks_in_flight", server.hooks_in_flight as u64, 1, 100_000),
         ("server.hook_timeout_seconds", server.hook_timeout_seconds, 1, 3600),
@@ -46,19 +48,16 @@ pub(super) fn unusable(config: &Config) -> Option<(&'static str, String)> {
         ("caspio.first_pause_seconds", caspio.first_pause_seconds),
         ("caspio.longest_pause_seconds", caspio.longest_pause_seconds),
     ];
-    let rate = caspio.calls_per_second;
     let whole = whole.into_iter().find_map(|(key, value, least, most)| outside(key, value, least, most));
-    let seconds = || {
-        let of = |(key, value)| outside(key, value, 0.0, 30.0 * DAY as f64);
-        seconds.into_iter().find_map(of)
-    };
-    whole.or_else(seconds).or_else(|| outside("caspio.calls_per_second", rate, 0.001, 1_000_000.0)).or_else(
-        || {
-            let wrong = telemetry.otlp_endpoint.as_ref().is_some_and(|endpoint| !is_base_url(endpoint));
-            let rule = || "a base URL, e.g. http://127.0.0.1:4318".to_owned();
-            wrong.then(|| ("telemetry.otlp_endpoint", rule()))
-        },
-    )
+    let seconds = seconds.into_iter().find_map(|(key, value)| outside(key, value, 0.0, 30.0 * DAY as f64));
+    let rate = outside("caspio.calls_per_second", caspio.calls_per_second, 0.001, 1_000_000.0);
+    let level = (!telemetry::is_filter(&log.level)).then(|| {
+        ("log.level", "a level (error, warn, info, debug, trace) or a filter, e.g. caspian=debug".to_owned())
+    });
+    let endpoint = traces.otlp_endpoint.as_ref().filter(|endpoint| !is_base_url(endpoint));
+    let endpoint =
+        endpoint.map(|_| ("telemetry.otlp_endpoint", "a base URL, e.g. http://127.0.0.1:4318".to_owned()));
+    whole.or(seconds).or(rate).or(level).or(endpoint)
 }
 
 fn outside<T: PartialOrd + Display>(

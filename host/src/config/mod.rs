@@ -1,11 +1,14 @@
 //! `caspian.toml`: every tunable with name, default, unit and reason; flags and environment go before it.
 //!
 //! A leaf of data: each part defines its own section beside its code, this file puts them together.
-//! Unknown keys are errors with line and column.
+//! Unknown keys are errors with line and column. `packaging/caspian.toml` is the reference; a test compares it with the
+//! defaults. `environment` has the variables, `bounds` what values must be.
 
 mod bounds;
 mod data_dir;
+mod environment;
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -16,7 +19,7 @@ use crate::coverage::CoverageSettings;
 use crate::execution::RetrySettings;
 use crate::runtime::RuntimeSettings;
 use crate::scheduler::SchedulerSettings;
-use crate::telemetry::TelemetrySettings;
+use crate::telemetry::{LogSettings, TelemetrySettings};
 
 pub use data_dir::{DataDir, DataDirError, Lock};
 
@@ -26,6 +29,8 @@ pub use data_dir::{DataDir, DataDirError, Lock};
 pub struct Config {
     /// `[server]`
     pub server: ServerSettings,
+    /// `[log]`
+    pub log: LogSettings,
     /// `[runtime]`
     pub runtime: RuntimeSettings,
     /// `[scheduler]`
@@ -87,13 +92,19 @@ pub enum ConfigError {
         /// What is wrong.
         message: String,
     },
+    /// A variable is not valid.
+    #[error("the environment variable {variable}: {message}; correct it, or unset it")]
+    Variable {
+        /// Its name.
+        variable: String,
+        /// What is wrong.
+        message: String,
+    },
     /// A value with which nothing would work.
-    #[error(
-        "the configuration {file}: {key} must be {rule}; correct the file, or leave the key out for its default"
-    )]
+    #[error("{place}: {key} must be {rule}; correct it, or leave it out for its default")]
     Value {
-        /// Path.
-        file: String,
+        /// The file or variable.
+        place: String,
         /// Section and key.
         key: &'static str,
         /// What it must be.
@@ -117,12 +128,36 @@ impl Config {
         Self::parse(&text, &file)
     }
 
+    /// Reads a file (none: the defaults), and variables of the environment that go before it.
+    ///
+    /// # Errors
+    /// When it can't be read, or is not valid.
+    pub fn load(
+        path: Option<&Path>,
+        variables: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Self, ConfigError> {
+        let file = path.map_or_else(|| "of the environment".to_owned(), |path| path.display().to_string());
+        let text = match path {
+            Some(path) => std::fs::read_to_string(path).map_err(|e| ConfigError::Read(file.clone(), e))?,
+            None => String::new(),
+        };
+        Self::parse_with(&text, &file, variables)
+    }
+
     /// Reads a text; `file` is named in errors.
     ///
     /// # Errors
     /// When it is not valid.
     pub fn parse(text: &str, file: &str) -> Result<Self, ConfigError> {
-        let config: Self = toml::from_str(text).map_err(|e| {
+        Self::parse_with(text, file, [])
+    }
+
+    fn parse_with(
+        text: &str,
+        file: &str,
+        variables: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Self, ConfigError> {
+        let syntax = |e: toml::de::Error| {
             let before = text.get(..e.span().map_or(0, |s| s.start)).unwrap_or_default();
             let line_start = before.rfind('\n').map_or(0, |n| n + 1);
             ConfigError::Syntax {
@@ -131,9 +166,26 @@ impl Config {
                 column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
                 message: e.message().trim().to_owned(),
             }
-        })?;
+        };
+        let _: Self = toml::from_str(text).map_err(syntax)?;
+        let of_file: toml::Table = text.parse().map_err(syntax)?;
+        let mut table = of_file.clone();
+        environment::overlay(&mut table, variables)?;
+        let in_file = |key: &str| {
+            let (section, key) = key.split_once('.').unwrap_or_default();
+            let value = |table: &toml::Table| table.get(section).and_then(|s| s.get(key)).cloned();
+            value(&of_file) == value(&table)
+        };
+        let config: Self = table.clone().try_into().map_err(syntax)?;
         match bounds::unusable(&config) {
-            Some((key, rule)) => Err(ConfigError::Value { file: file.to_owned(), key, rule }),
+            Some((key, rule)) => {
+                let place = if in_file(key) {
+                    format!("the configuration {file}")
+                } else {
+                    format!("the environment variable {}", environment::variable(key))
+                };
+                Err(ConfigError::Value { place, key, rule })
+            }
             None => Ok(config),
         }
     }
@@ -192,12 +244,27 @@ mod tests {
     }
 
     #[test]
-    fn the_documented_configuration_is_the_defaults() {
-        let text = include_str!("../../../docs/configuration.md");
-        let toml = text.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
-        let documented: toml::Table = toml.parse().unwrap();
+    fn the_reference_is_the_defaults_and_says_why_of_each_key() {
+        let text = include_str!("../../../packaging/caspian.toml");
+        let reference: toml::Table = text.parse().unwrap();
         let defaults = toml::Table::try_from(Config::default()).unwrap();
-        assert_eq!(documented, defaults, "docs/configuration.md and the defaults differ");
+        assert_eq!(reference, defaults, "packaging/caspian.toml and the defaults differ");
+        // Keys without a default stand there, too, to be taken in.
+        let optional = ["# public_url = ", "# otlp_endpoint = "];
+        let mut whole = text.to_owned();
+        for key in optional {
+            assert_eq!(text.matches(&format!("\n{key}")).count(), 1, "{key}");
+            whole = whole.replace(&format!("\n{key}"), &format!("\n{}", key.trim_start_matches("# ")));
+        }
+        let config = Config::parse(&whole, "caspian.toml").unwrap();
+        assert!(config.server.public_url.is_some() && config.telemetry.otlp_endpoint.is_some());
+        let lines: Vec<&str> = text.lines().collect();
+        for pair in lines.windows(2) {
+            let [before, line] = pair else { continue };
+            let is_key = optional.iter().any(|key| line.starts_with(key))
+                || (line.contains(" = ") && !line.starts_with('#'));
+            assert!(!is_key || before.starts_with("# "), "no reason for: {line}");
+        }
     }
 
     #[test]

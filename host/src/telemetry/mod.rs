@@ -3,6 +3,7 @@
 mod metrics;
 mod traces;
 
+use serde::{Deserialize, Serialize};
 use tracing::Level;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -12,8 +13,31 @@ use tracing_subscriber::{EnvFilter, Layer as _, fmt, registry};
 pub use metrics::Metrics;
 pub use traces::{OtlpEncoding, TelemetrySettings, Traces, current, follow};
 
+/// `[log]` of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogSettings {
+    /// What is logged: a level, or a filter as in `RUST_LOG`. Default info: what happens to the host, not a line a message.
+    pub level: String,
+    /// How lines look. Default text: a service manager's log is read by people first.
+    pub format: LogFormat,
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        Self { level: "info".to_owned(), format: LogFormat::Text }
+    }
+}
+
+/// Whether a text says what is logged.
+#[must_use]
+pub fn is_filter(text: &str) -> bool {
+    EnvFilter::try_new(text).is_ok()
+}
+
 /// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum LogFormat {
     /// For people.
     Text,

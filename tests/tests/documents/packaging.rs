@@ -100,13 +100,29 @@ fn the_dockerfile_keeps_the_rules() {
 fn variables_of_packaging_are_those_of_serve() {
     let help = Command::new(binary()).args(["serve", "--help"]).output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap() + "CASPIAN_MASTER_KEY=";
-    for file in ["packaging/Dockerfile", "packaging/caspian.service", "docs/configuration.md"] {
+    let reference = read("packaging/caspian.toml");
+    let keys: Vec<String> =
+        reference.lines().filter_map(|line| Some(line.split_once(" = ")?.0.to_owned())).collect();
+    for file in [
+        "packaging/Dockerfile",
+        "packaging/caspian.service",
+        "packaging/caspian.toml",
+        "docs/configuration.md",
+        "docs/operations.md",
+    ] {
         for word in read(file)
             .split(|c: char| !c.is_ascii_uppercase() && c != '_')
             .filter(|w| w.starts_with("CASPIAN_"))
         {
             let of_commands = ["CASPIAN_URL", "CASPIAN_TOKEN"].contains(&word);
-            assert!(of_commands || help.contains(&format!("{word}=")), "{file}: {word} is nobody's");
+            let path = word.strip_prefix("CASPIAN__").and_then(|path| path.split_once("__"));
+            let of_key = path.is_some_and(|(section, key)| {
+                let (section, key) = (section.to_lowercase(), key.to_lowercase());
+                reference.contains(&format!("\n[{section}]\n")) && keys.contains(&key)
+            });
+            let form = word == "CASPIAN__SECTION__KEY";
+            let known = of_commands || of_key || form || help.contains(&format!("{word}="));
+            assert!(known, "{file}: {word} is nobody's");
         }
     }
 }
@@ -128,14 +144,17 @@ fn the_systemd_unit_is_valid() {
         let found = keys.iter().find(|(s, k, _)| s == section && k == key);
         found.unwrap_or_else(|| panic!("[{section}] {key} is missing")).2.clone()
     };
-    assert_eq!(value("Service", "ExecStart"), "/usr/local/bin/caspian serve");
+    assert_eq!(
+        value("Service", "ExecStart"),
+        "/usr/local/bin/caspian serve --config /etc/caspian/caspian.toml"
+    );
     assert!(!["root", "0"].contains(&value("Service", "User").as_str()));
     assert_eq!(value("Service", "StateDirectoryMode"), "0700");
     assert_eq!(value("Service", "NoNewPrivileges"), "true");
     assert_eq!(value("Install", "WantedBy"), "multi-user.target");
     assert!(!keys.iter().any(|(_, k, v)| k == "Environment" && (v.contains("KEY") || v.contains("TOKEN"))));
     // Grace time of a shutdown, an effect's own timeout, and some more.
-    let configuration = read("docs/configuration.md");
+    let configuration = read("packaging/caspian.toml");
     let seconds = |key: &str| {
         let text = configuration.split(&format!("\n{key} = ")).nth(1).unwrap();
         text.chars().take_while(char::is_ascii_digit).collect::<String>().parse::<u64>().unwrap()
@@ -152,4 +171,31 @@ fn the_systemd_unit_is_valid() {
         let about: Vec<&str> = said.lines().filter(|line| line.contains("caspian.service")).collect();
         assert!(about.is_empty(), "{about:#?}");
     }
+}
+
+/// Every metric of the code is explained, and every one that is explained exists.
+#[test]
+fn the_metrics_of_the_documents_are_those_of_the_code() {
+    fn walk(folder: &std::path::Path, found: &mut std::collections::BTreeSet<String>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                for kind in ["counter!(\"", "gauge!(\"", "histogram!(\""] {
+                    found.extend(
+                        text.split(kind).skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()),
+                    );
+                }
+            }
+        }
+    }
+    let mut of_code = std::collections::BTreeSet::new();
+    walk(&repository().join("host/src"), &mut of_code);
+    let text = read("docs/operations.md");
+    let table = text.split("| metric | labels | meaning |").nth(1).unwrap().split("\n\n").next().unwrap();
+    let cells = table.lines().filter_map(|line| line.strip_prefix("| ")?.split(" |").next());
+    let documented = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).map(str::to_owned).collect();
+    assert_eq!(of_code, documented, "left: host/src, right: docs/operations.md");
 }

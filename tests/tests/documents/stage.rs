@@ -8,8 +8,6 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
-use crate::markdown::blocks;
-
 /// What the documents leave open, and what it is here. `{…}` are the stage's own values.
 const SUBSTITUTIONS: &[(&str, &str)] = &[
     ("https://c1abc123.caspio.com", "{account}"),
@@ -20,6 +18,7 @@ const SUBSTITUTIONS: &[(&str, &str)] = &[
     ("workflow show NAME", "workflow show patient-onboarding"),
     ("connection rotate NAME", "connection rotate clinic --client-secret-file secret.txt"),
     ("http://127.0.0.1:8080/metrics", "{host}/metrics"),
+    ("/etc/caspian/caspian.toml", "caspian.toml"),
     ("/var/lib/", "{folder}/"),
     // The test is the user already that the data folder belongs to.
     ("sudo -u caspian ", ""),
@@ -39,7 +38,7 @@ pub struct Stage {
 
 impl Stage {
     /// The folder holds what the documents take as there: the plugins as built, the client's secret, and the
-    /// configuration of `docs/configuration.md`.
+    /// configuration of `packaging/caspian.toml`.
     pub async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path();
@@ -51,8 +50,7 @@ impl Stage {
             std::fs::copy(guest(&name), to.join(format!("{name}.wasm"))).unwrap();
         }
         std::fs::write(path.join("secret.txt"), "demo-secret\n").unwrap();
-        let configuration = blocks("docs/configuration.md").remove(0);
-        std::fs::write(path.join("caspian.toml"), configuration.text()).unwrap();
+        std::fs::copy(repository().join("packaging/caspian.toml"), path.join("caspian.toml")).unwrap();
         std::fs::create_dir(path.join("bin")).unwrap();
         std::os::unix::fs::symlink(binary(), path.join("bin/caspian")).unwrap();
         let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -16,8 +16,7 @@ async fn check(text: &str) -> Answer {
 
 #[tokio::test]
 async fn a_valid_configuration_is_said_to_be_so() {
-    let docs = std::fs::read_to_string(repository().join("docs/configuration.md")).unwrap();
-    let documented = docs.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let documented = &std::fs::read_to_string(repository().join("packaging/caspian.toml")).unwrap();
     for text in ["", documented, "[server]\npublic_url = \"https://hooks.example.com\"\n"] {
         let answer = check(text).await.ok();
         assert!(answer.stdout.contains("caspian.toml is valid"), "{}", answer.stdout);
@@ -83,6 +82,12 @@ async fn a_flag_goes_before_the_environment_and_that_before_the_file() {
     assert_eq!(listens_on(&host, &["--config", &config], &[]).await, in_file);
     assert_eq!(listens_on(&host, &[], &config_variable).await, in_file);
     assert_eq!(listens_on(&host, &["--config", &config], &variable).await, in_environment);
+    let by_key = address(14);
+    let of_key = [("CASPIAN__SERVER__LISTEN", by_key.as_str())];
+    assert_eq!(listens_on(&host, &[], &of_key).await, by_key);
+    assert_eq!(listens_on(&host, &["--config", &config], &of_key).await, by_key);
+    let both = [variable[0], of_key[0]];
+    assert_eq!(listens_on(&host, &["--config", &config], &both).await, in_environment);
     assert_eq!(listens_on(&host, &["--config", &config, "--listen", &flag], &variable).await, flag);
 }
 
@@ -102,6 +107,15 @@ async fn a_host_with_a_wrong_configuration_does_not_start() {
     ] {
         std::fs::write(&file, text).unwrap();
         run(&serve, &[]).await.refused(part);
+    }
+    std::fs::write(&file, "[server]\nlisten = \"127.0.0.1:0\"\n").unwrap();
+    for (name, value, part) in [
+        ("CASPIAN__SCHEDULER__SLOTS", "3", "unknown field `slots`"),
+        ("CASPIAN__SCHEDULER__CONCURRENCY", "0", "scheduler.concurrency must be from 1 to"),
+        ("CASPIAN__LISTEN", "127.0.0.1:0", "not of the form CASPIAN__SECTION__KEY"),
+    ] {
+        let answer = run(&serve, &[(name, value)]).await.refused(part);
+        assert!(answer.stderr.contains(&format!("the environment variable {name}")), "{}", answer.stderr);
     }
     std::fs::write(&file, "[server]\nlisten = \"127.0.0.1:0\"\npublic_url = \"http://example.com\"\n")
         .unwrap();
@@ -130,4 +144,43 @@ async fn completions_are_there_for_each_shell() {
     drop(child.stdout.take());
     let ended = child.wait_with_output().await.unwrap();
     assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+}
+
+/// What a host logs until it listens.
+async fn logged(host: &Host, arguments: &[&str], environment: &[(&str, &str)]) -> Vec<String> {
+    let mut child = tokio::process::Command::new(binary())
+        .args(["serve", "--listen", "127.0.0.1:0", "--data", &host.data().display().to_string()])
+        .args(arguments)
+        .env_clear()
+        .envs(environment.iter().copied())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    tokio::time::timeout(DEADLINE, lines.next_line()).await.unwrap().unwrap().expect("it listens");
+    child.start_kill().unwrap();
+    let output = child.wait_with_output().await.unwrap();
+    String::from_utf8(output.stderr).unwrap().lines().map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn the_log_is_as_configured_unless_a_flag_says_otherwise() {
+    let folder = tempfile::tempdir().unwrap();
+    let host = Host::init(folder.path(), HostOptions::default()).await;
+    let file = folder.path().join("caspian.toml");
+    std::fs::write(&file, "[log]\nformat = \"json\"\nlevel = \"error\"\n").unwrap();
+    let file = file.display().to_string();
+    let config = ["--config", file.as_str()];
+    assert_eq!(logged(&host, &config, &[]).await, Vec::<String>::new());
+    let is_json = |lines: &[String]| lines.iter().all(|line| line.starts_with("{\""));
+    let listens = |lines: &[String]| lines.iter().any(|line| line.contains("listening"));
+    let lines = logged(&host, &config, &[("CASPIAN__LOG__LEVEL", "info")]).await;
+    assert!(listens(&lines) && is_json(&lines), "{lines:?}");
+    let flags = ["--log", "info", "--log-format", "text"];
+    let lines = logged(&host, &[&config[..], &flags].concat(), &[]).await;
+    assert!(listens(&lines) && !is_json(&lines), "{lines:?}");
+    let lines = logged(&host, &[], &[]).await;
+    assert!(listens(&lines) && !is_json(&lines), "the defaults: {lines:?}");
 }

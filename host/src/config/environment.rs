@@ -7,11 +7,12 @@ use super::{Config, ConfigError};
 /// How their names begin. The variables of flags have one underscore there.
 const PREFIX: &str = "CASPIAN__";
 
-/// Puts the variables into the table of a file, after each was looked at alone, so that a mistake is named.
+/// Puts the variables into the table of a file, after each was looked at alone, so that a mistake is named. Answers their keys.
 pub(super) fn overlay(
     table: &mut toml::Table,
     variables: impl IntoIterator<Item = (OsString, OsString)>,
-) -> Result<(), ConfigError> {
+) -> Result<Vec<String>, ConfigError> {
+    let mut keys = Vec::new();
     for (name, value) in variables {
         let Some(variable) = name.to_str().filter(|name| name.starts_with(PREFIX)) else { continue };
         let wrong = |message: &str| ConfigError::Variable {
@@ -30,8 +31,9 @@ pub(super) fn overlay(
             return Err(wrong(error.message().trim()));
         }
         put(table, section, key, text);
+        keys.push(format!("{section}.{key}"));
     }
-    Ok(())
+    Ok(keys)
 }
 
 /// The variable of a key.

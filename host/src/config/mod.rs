@@ -123,9 +123,7 @@ impl Config {
     /// # Errors
     /// When it can't be read or is not valid.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let file = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|e| ConfigError::Read(file.clone(), e))?;
-        Self::parse(&text, &file)
+        Self::load(Some(path), [])
     }
 
     /// Reads a file (none: the defaults), and variables of the environment that go before it.
@@ -168,21 +166,14 @@ impl Config {
             }
         };
         let _: Self = toml::from_str(text).map_err(syntax)?;
-        let of_file: toml::Table = text.parse().map_err(syntax)?;
-        let mut table = of_file.clone();
-        environment::overlay(&mut table, variables)?;
-        let in_file = |key: &str| {
-            let (section, key) = key.split_once('.').unwrap_or_default();
-            let value = |table: &toml::Table| table.get(section).and_then(|s| s.get(key)).cloned();
-            value(&of_file) == value(&table)
-        };
-        let config: Self = table.clone().try_into().map_err(syntax)?;
+        let mut table: toml::Table = text.parse().map_err(syntax)?;
+        let given = environment::overlay(&mut table, variables)?;
+        let config: Self = table.try_into().map_err(syntax)?;
         match bounds::unusable(&config) {
             Some((key, rule)) => {
-                let place = if in_file(key) {
-                    format!("the configuration {file}")
-                } else {
-                    format!("the environment variable {}", environment::variable(key))
+                let place = match given.iter().any(|given| given == key) {
+                    true => format!("the environment variable {}", environment::variable(key)),
+                    false => format!("the configuration {file}"),
                 };
                 Err(ConfigError::Value { place, key, rule })
             }

@@ -1,4 +1,4 @@
-use super::super::{Manifest, Op};
+use crate::manifest::{Manifest, Op};
 use crate::model::TriggerKind;
 
 const GOOD: &str = r#"

@@ -20,6 +20,7 @@ use crate::faults::Faults;
 use crate::files::Files;
 use crate::hooks::{Messages, Webhook};
 use crate::requests::RequestLog;
+use crate::seed::{Seed, SeedError};
 use crate::settings::Settings;
 use crate::tasks::Task;
 use crate::views::View;
@@ -40,6 +41,8 @@ pub struct Account {
     pub messages: Messages,
     pub faults: Faults,
     pub requests: RequestLog,
+    /// What it started with.
+    pub seed: Option<Box<Seed>>,
     window: Option<(Instant, u32)>,
 }
 
@@ -66,6 +69,7 @@ impl Account {
             messages: Messages::default(),
             faults: Faults::default(),
             requests: RequestLog::default(),
+            seed: None,
             window: None,
         }
     }
@@ -81,6 +85,20 @@ impl Account {
             .iter()
             .position(|table| table.name.eq_ignore_ascii_case(name))
             .ok_or_else(|| ApiError::object("table", name))
+    }
+
+    /// Back to the seed: rows, files and users as at the start, no webhook, message, fault or noted
+    /// call. Settings and tokens stay.
+    pub fn reset(&mut self) -> Result<(), SeedError> {
+        let Some(seed) = self.seed.clone() else { return Ok(()) };
+        let mut fresh = seed.build(self.settings.clone())?;
+        fresh.tokens = std::mem::take(&mut self.tokens);
+        for webhook in &self.webhooks {
+            // Its task looks for it and ends.
+            webhook.wake.notify_one();
+        }
+        *self = fresh;
+        Ok(())
     }
 
     /// Counts a REST call; false when the rate limit is used up.

@@ -12,12 +12,16 @@ pub struct ApiError {
     pub status: u16,
     pub code: String,
     pub message: String,
+    /// Verbs of the path, for `Allow` on a 405.
+    pub allow: Option<&'static str>,
+    /// Seconds, for `Retry-After`.
+    pub retry_after: Option<u64>,
 }
 
 impl ApiError {
     /// Any status and code.
     pub fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
-        Self { status, code: code.to_owned(), message: message.into() }
+        Self { status, code: code.to_owned(), message: message.into(), allow: None, retry_after: None }
     }
 
     /// A missing, malformed or contradictory body.

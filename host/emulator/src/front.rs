@@ -121,10 +121,13 @@ fn cut(peer: &Peer) -> Response<AxumBody> {
 
 fn respond(result: Result<Reply, ApiError>, id: &str, resource: &str) -> Response<AxumBody> {
     let reply = result.unwrap_or_else(|error| {
-        Reply::json(
+        let mut reply = Reply::json(
             error.status,
             json!({"Code": error.code, "Message": error.message, "Resource": resource, "RequestId": id}),
-        )
+        );
+        reply.headers.extend(error.allow.map(|verbs| ("allow", verbs.to_owned())));
+        reply.headers.extend(error.retry_after.map(|seconds| ("retry-after", seconds.to_string())));
+        reply
     });
     let (kind, body) = match reply.body {
         Some(Body::Json(json)) => {

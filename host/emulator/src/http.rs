@@ -59,13 +59,13 @@ impl Request {
         found.map(|(_, value)| value.as_str()).filter(|value| !value.trim().is_empty())
     }
 
-    /// A parameter that is a whole number.
+    /// A parameter that is a whole number of 32 bits.
     pub fn number(&self, name: &str) -> Result<Option<i64>, ApiError> {
-        self.param(name)
-            .map(|text| {
-                text.trim().parse().map_err(|_| ApiError::query(format!("{name} must be a whole number.")))
-            })
-            .transpose()
+        let parse = |text: &str| {
+            let number: Result<i32, _> = text.trim().parse();
+            number.map(i64::from).map_err(|_| ApiError::query(format!("{name} must be a whole number.")))
+        };
+        self.param(name).map(parse).transpose()
     }
 
     /// The body as a JSON object. Duplicate names: the last one counts.

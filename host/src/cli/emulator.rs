@@ -15,21 +15,20 @@ pub(super) struct EmulatorArgs {
     /// Address to listen on; its administration needs no token, so keep it on this machine
     #[arg(long, default_value = "127.0.0.1:8090", value_name = "ADDR")]
     listen: SocketAddr,
-    /// Tables, rows and clients as JSON; without it a small clinic
-    #[arg(long, value_name = "FILE")]
-    seed: Option<PathBuf>,
+    /// What the account holds: `clinic`, or a JSON file of your own
+    #[arg(long, default_value = "clinic", value_name = "clinic|FILE")]
+    seed: PathBuf,
 }
 
 pub(super) async fn emulator(args: EmulatorArgs) -> Result<(), CliError> {
     telemetry::start("info", LogFormat::Text, &TelemetrySettings::default()).map_err(CliError::failed)?;
-    let seed = match &args.seed {
-        Some(path) => Some(Seed::from_file(path).map_err(CliError::failed)?),
-        None => None,
-    };
-    let options = EmulatorOptions { listen: args.listen, seed, settings: None };
+    let embedded = args.seed.as_os_str() == "clinic";
+    let seed = if embedded { Seed::clinic() } else { Seed::from_file(&args.seed) };
+    let seed = seed.map_err(CliError::failed)?;
+    let options = EmulatorOptions { listen: args.listen, seed: Some(seed), settings: None };
     let mut running = Emulator::start(options).await.map_err(|e| CliError::failed(format!("{e:#}")))?;
     line(&format!("caspio emulator is listening on {}", running.base_url()));
-    if args.seed.is_none() {
+    if embedded {
         line("embedded clinic: client ID demo-client, client secret demo-secret");
     }
     tokio::select! {

@@ -5,7 +5,7 @@
 //! the form of a REST error.
 //!
 //! `rows/{table}`, `webhooks`, `messages`, `requests`, `faults`, `settings`, `tasks`,
-//! `directories/{id}/activate/{user}`, `tokens/revoke`, `health`.
+//! `directories/{id}/activate/{user}`, `tokens/revoke`, `reset`, `health`.
 
 use serde_json::{Map, Value as Json, json};
 
@@ -64,6 +64,10 @@ pub fn handle(account: &mut Account, request: &Request) -> Result<Reply, ApiErro
         ("PATCH", ["settings"]) => patch_settings(account, &Json::Object(request.object()?)),
         ("GET", ["tasks"]) => Ok(list_tasks(account)),
         ("GET", ["directories", id, "activate", guid]) => activate(account, id, guid),
+        ("POST", ["reset"]) => {
+            account.reset().map_err(|_| ApiError::new(500, "InternalError", "The seed cannot be used."))?;
+            Ok(Reply::empty(204))
+        }
         ("POST", ["tokens", "revoke"]) => {
             let revoked = account.tokens.revoke();
             Ok(Reply::json(200, json!({"Revoked": revoked})))
@@ -71,7 +75,8 @@ pub fn handle(account: &mut Account, request: &Request) -> Result<Reply, ApiErro
         (
             _,
             [
-                "health" | "webhooks" | "messages" | "requests" | "faults" | "settings" | "tasks" | "tokens",
+                "health" | "reset" | "webhooks" | "messages" | "requests" | "faults" | "settings" | "tasks"
+                | "tokens",
                 ..,
             ],
         ) => Err(ApiError::method()),

@@ -68,7 +68,6 @@ pub fn route(
             Ok(Reply::download(&file))
         }
         ("PUT", [field, key]) => upload(account, site, field, key, request),
-        (_, [_] | [_, _]) => Err(ApiError::method()),
         _ => Err(ApiError::path()),
     }
 }

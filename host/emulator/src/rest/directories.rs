@@ -23,8 +23,8 @@ struct Activation {
     #[serde(rename = "UserGUID")]
     user: Option<String>,
     /// Taken and without effect: no mail leaves this machine.
-    #[serde(rename = "SendEmail")]
-    _send_email: Option<bool>,
+    #[serde(rename = "SendEmail", default)]
+    _send_email: bool,
 }
 
 /// Answers what is under `/directories`.
@@ -37,7 +37,6 @@ pub fn route(
     let method = request.method.as_str();
     let (id, users, more) = match (method, rest) {
         ("GET", []) => return Ok(list(account, client)),
-        (_, []) => return Err(ApiError::method()),
         (_, [id, users, more @ ..]) => (id, users, more),
         _ => return Err(ApiError::path()),
     };
@@ -62,8 +61,6 @@ pub fn route(
         ("POST", [activate]) if activate.eq_ignore_ascii_case("activate") => {
             activation(account, at, request, by)
         }
-        (_, []) => Err(ApiError::method()),
-        (_, [activate]) if activate.eq_ignore_ascii_case("activate") => Err(ApiError::method()),
         _ => Err(ApiError::path()),
     }
 }

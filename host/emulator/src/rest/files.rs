@@ -37,7 +37,6 @@ pub fn route(account: &mut Account, request: &Request, rest: &[&str]) -> Result<
             account.files.remove(key);
             Ok(Reply::empty(204))
         }
-        (_, [] | ["folders"] | ["folders", _] | ["path"] | ["path", "fileinfo"]) => Err(ApiError::method()),
         ("GET", [key]) => Ok(Reply::download(&entry(account, key)?.file)),
         ("GET", [key, "fileinfo"]) => {
             Ok(Reply::json(200, json!({"Result": entry_json(entry(account, key)?)})))
@@ -48,7 +47,6 @@ pub fn route(account: &mut Account, request: &Request, rest: &[&str]) -> Result<
             }
             Err(ApiError::file("file"))
         }
-        (_, [_] | [_, "fileinfo"]) => Err(ApiError::method()),
         _ => Err(ApiError::path()),
     }
 }
@@ -100,7 +98,7 @@ fn page<T>(
 ) -> Result<Reply, ApiError> {
     let (number, size) =
         (request.number("pageNumber")?.unwrap_or(1), request.number("pageSize")?.unwrap_or(25));
-    if number < 1 || i32::try_from(number).is_err() {
+    if number < 1 {
         return Err(ApiError::query("pageNumber must be 1 or more."));
     }
     if !(5..=1000).contains(&size) {

@@ -1,14 +1,15 @@
 //! REST v3 under `/integrations/rest/v3`, and `/rest/v2` as another name for it.
 //!
 //! [`handle`] checks the token, the rate limit and the grant, then matches the path once and calls
-//! the file of its family. Bridge applications are no part of it (501). Unknown paths are 404, known ones
-//! with another verb 405.
+//! the file of its family. [`routes`] knows all paths and verbs, so no handler refuses one; Bridge
+//! applications are no part of it.
 
 pub mod attachments;
 pub mod directories;
 pub mod files;
 pub mod passwords;
 pub mod records;
+pub mod routes;
 pub mod tables;
 pub mod tasks;
 pub mod views;
@@ -44,19 +45,13 @@ pub fn handle(
         let limit = account.settings.rate_limit.clone().unwrap_or_default();
         return match limit.form {
             RateLimitForm::Array400 => Ok(faults::api_calls_rate()),
-            RateLimitForm::Status429 => match limit.retry_after_seconds {
-                None => Err(faults::throttled()),
-                Some(seconds) => {
-                    let error = faults::throttled();
-                    let mut reply =
-                        Reply::json(error.status, json!({"Code": error.code, "Message": error.message}));
-                    reply.headers.push(("retry-after", seconds.to_string()));
-                    Ok(reply)
-                }
-            },
+            RateLimitForm::Status429 => {
+                Err(ApiError { retry_after: limit.retry_after_seconds, ..faults::throttled() })
+            }
         };
     }
-    route(shared, account, request, &client, rest, version)
+    routes::check(rest, &request.method, version)?;
+    route(shared, account, request, &client, rest)
 }
 
 fn route(
@@ -65,7 +60,6 @@ fn route(
     request: &Request,
     client: &Client,
     rest: &[&str],
-    version: u8,
 ) -> Result<Reply, ApiError> {
     let Some((family, rest)) = rest.split_first() else { return Err(ApiError::path()) };
     let method = request.method.as_str();
@@ -88,17 +82,14 @@ fn route(
             }
             webhooks::route(shared, account, request, client, rest)
         }
-        "files" if version == 3 => {
+        "files" => {
             if !client.can_manage_files {
                 return Err(ApiError::forbidden("The profile may not touch files."));
             }
             files::route(account, request, rest)
         }
-        "directories" if version == 3 => directories::route(account, request, client, rest),
-        "dataimportexporttasks" if version == 3 => tasks::route(account, request, client, rest),
-        "bridgeapplications" if version == 3 => {
-            Err(ApiError::new(501, "NotImplemented", "The emulator does not have this resource yet."))
-        }
+        "directories" => directories::route(account, request, client, rest),
+        "dataimportexporttasks" => tasks::route(account, request, client, rest),
         _ => Err(ApiError::path()),
     }
 }
@@ -114,7 +105,6 @@ fn route_tables(
         ("GET", []) => Ok(tables::list(account, client)),
         ("POST", []) => tables::create(account, request, client),
         ("GET", [name]) => tables::get(account, name),
-        (_, [] | [_]) => Err(ApiError::method()),
         // The fields of a directory are read by its name, as Caspio's own client does.
         ("GET", [name, part, more @ ..])
             if part.eq_ignore_ascii_case("fields") && account.table(name).is_none() && more.len() < 2 =>
@@ -139,12 +129,10 @@ fn route_tables(
                 (_, "attachments", more) => {
                     attachments::route(account, attachments::Site::Table(at), request, more)
                 }
-                (_, "fields", [] | [_]) | (_, "records", []) | (_, "passwordfields", [] | [_]) => {
-                    Err(ApiError::method())
-                }
                 _ => Err(ApiError::path()),
             }
         }
+        _ => Err(ApiError::path()),
     }
 }
 

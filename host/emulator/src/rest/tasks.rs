@@ -30,8 +30,6 @@ pub fn route(
             tasks::run(account, key)?;
             Ok(Reply::empty(204))
         }
-        (_, [] | [_]) => Err(ApiError::method()),
-        (_, [_, run]) if run.eq_ignore_ascii_case("run") => Err(ApiError::method()),
         _ => Err(ApiError::path()),
     }
 }

@@ -31,7 +31,7 @@ pub fn route(
             let view = find(account, name)?;
             return Ok(Reply::json(200, json!({"Result": {"Name": view.name, "Note": view.note}})));
         }
-        (_, [] | [_]) => return Err(ApiError::method()),
+        (_, [] | [_]) => return Err(ApiError::path()),
         (_, [name, part, more @ ..]) => (name, part, more),
     };
     let view = find(account, name)?.clone();
@@ -55,7 +55,6 @@ pub fn route(
         ("PUT", "records", []) => update(account, &view, request),
         ("DELETE", "records", []) => delete(account, &view, request),
         (_, "attachments", more) => attachments::route(account, Site::View(&view), request, more),
-        (_, "fields", [] | [_]) | (_, "records", []) => Err(ApiError::method()),
         _ => Err(ApiError::path()),
     }
 }

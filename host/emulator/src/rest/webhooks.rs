@@ -33,7 +33,6 @@ pub fn route(
         ("GET", [id]) => Ok(Reply::json(200, Json::Object(find(account, id)?.to_json(Shape::Get)))),
         ("PUT", [id]) => update(account, id, &request.typed()?, by),
         ("DELETE", [id]) => delete(account, id),
-        (_, [] | [_]) => Err(ApiError::method()),
         (method, [id, events, more @ ..]) if events.eq_ignore_ascii_case("events") => match (method, more) {
             ("GET", []) => {
                 let webhook = find(account, id)?;
@@ -51,7 +50,6 @@ pub fn route(
                 find_mut(account, id)?.events.retain(|own| own.id != *event);
                 Ok(Reply::empty(204))
             }
-            (_, [] | [_]) => Err(ApiError::method()),
             _ => Err(ApiError::path()),
         },
         _ => Err(ApiError::path()),

@@ -110,6 +110,7 @@ impl Seed {
 
     /// Makes the account.
     pub(crate) fn build(self, settings: Settings) -> Result<Account, SeedError> {
+        let origin = Box::new(self.clone());
         let mut env = Environment::new(settings.random_seed);
         let mut tables = Vec::new();
         for seed in self.tables {
@@ -132,6 +133,7 @@ impl Seed {
         for seed in self.tasks {
             objects::task(&mut account, seed);
         }
+        account.seed = Some(origin);
         Ok(account)
     }
 }

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use crate::auth::{Client, Tokens};
 use crate::data::Table;
 use crate::directories::Directory;
+use crate::downloads::Downloads;
 use crate::environment::Environment;
 use crate::error::ApiError;
 use crate::faults::Faults;
@@ -41,6 +42,10 @@ pub struct Account {
     pub messages: Messages,
     pub faults: Faults,
     pub requests: RequestLog,
+    /// Where it is served, for URLs in messages.
+    pub base_url: String,
+    /// Downloads that messages point at.
+    pub downloads: Downloads,
     /// What it started with.
     pub seed: Option<Box<Seed>>,
     window: Option<(Instant, u32)>,
@@ -69,6 +74,8 @@ impl Account {
             messages: Messages::default(),
             faults: Faults::default(),
             requests: RequestLog::default(),
+            base_url: String::new(),
+            downloads: Downloads::default(),
             seed: None,
             window: None,
         }
@@ -87,12 +94,23 @@ impl Account {
             .ok_or_else(|| ApiError::object("table", name))
     }
 
+    /// Puts settings in force.
+    pub fn apply(&mut self, settings: Settings) {
+        let forms = settings.forms();
+        let own = self.directories.iter_mut().map(|directory| &mut directory.table);
+        for table in self.tables.iter_mut().chain(own) {
+            table.forms = forms;
+        }
+        self.settings = settings;
+    }
+
     /// Back to the seed: rows, files and users as at the start, no webhook, message, fault or noted
     /// call. Settings and tokens stay.
     pub fn reset(&mut self) -> Result<(), SeedError> {
         let Some(seed) = self.seed.clone() else { return Ok(()) };
         let mut fresh = seed.build(self.settings.clone())?;
         fresh.tokens = std::mem::take(&mut self.tokens);
+        fresh.base_url.clone_from(&self.base_url);
         for webhook in &self.webhooks {
             // Its task looks for it and ends.
             webhook.wake.notify_one();

@@ -112,6 +112,6 @@ impl Directory {
             let extra = extra.map(|text| Value::Text(text.to_owned()));
             (row.pk_id, row.values.iter().cloned().chain(extra).collect())
         });
-        Table::shown(&self.table.name, fields, None, rows)
+        Table::shown(&self.table.name, fields, None, self.table.forms, rows)
     }
 }

@@ -24,6 +24,7 @@ mod auth;
 mod connection;
 mod data;
 mod directories;
+mod downloads;
 mod environment;
 mod error;
 mod faults;
@@ -45,5 +46,6 @@ mod views;
 pub use seed::{Seed, SeedError};
 pub use server::{Emulator, EmulatorOptions, RunningEmulator};
 pub use settings::{
-    BatchMode, Encoding, KeyForm, ListEnvelope, RateLimit, RateLimitForm, Settings, Signature,
+    AttachmentValue, BatchMode, Encoding, KeyForm, ListEnvelope, ListForm, Network, RateLimit, RateLimitForm,
+    Settings, Signature, UnsetNumber,
 };

@@ -155,7 +155,7 @@ impl View {
             origins.insert(number, keys);
             made.push((number, values));
         }
-        let mut table = Table::shown(&self.name, fields, Some(0), made);
+        let mut table = Table::shown(&self.name, fields, Some(0), account.settings.forms(), made);
         if let Some(filter) = &self.filter {
             let kept = predicate_keys(&table, &|name| account.table(name), filter)?;
             table.keep(&kept);

@@ -13,11 +13,11 @@ use crate::account::Account;
 use crate::environment::Environment;
 use crate::error::ApiError;
 use crate::hooks::announce::enqueue;
-use crate::hooks::rules::SOURCES;
 use crate::hooks::{Shape, State};
 use crate::http::{Reply, Request};
 use crate::rest::webhooks;
 use crate::rows::{self, IMPORT};
+use crate::settings::SOURCES;
 
 const PERSON: &str = "Emulator user";
 
@@ -205,6 +205,6 @@ fn patch_settings(account: &mut Account, patch: &Json) -> Result<Reply, ApiError
     if patch.get("RandomSeed").is_some() {
         account.env = Environment::new(settings.random_seed);
     }
-    account.settings = settings;
+    account.apply(settings);
     show_settings(account)
 }

@@ -77,6 +77,11 @@ impl FieldType {
         !self.is_generated() && !matches!(self, Self::Timestamp | Self::Attachment)
     }
 
+    /// NUMBER, INTEGER or CURRENCY.
+    pub fn is_number(self) -> bool {
+        matches!(self, Self::Number | Self::Integer | Self::Currency)
+    }
+
     /// One of the three list types.
     pub fn is_list(self) -> bool {
         matches!(self, Self::ListString | Self::ListNumber | Self::ListDateTime)

@@ -14,6 +14,7 @@ use super::generate::{Generator, stamp};
 use super::value::{self, Value};
 use crate::environment::Environment;
 use crate::error::ApiError;
+use crate::settings::Forms;
 
 /// One row: its key and a value for each field, in the order of the fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +50,8 @@ pub struct Table {
     pub fields: Vec<Field>,
     /// The column that stands for `PK_ID`; `None` in a table, where it is the row's own number.
     pub key_column: Option<usize>,
+    /// How values are read and written, by the settings.
+    pub forms: Forms,
     rows: BTreeMap<i64, Row>,
     next_pk: i64,
     generator: Generator,
@@ -70,10 +73,11 @@ impl Table {
         name: &str,
         fields: Vec<Field>,
         key_column: Option<usize>,
+        forms: Forms,
         rows: impl IntoIterator<Item = (i64, Vec<Value>)>,
     ) -> Self {
         let rows = rows.into_iter().map(|(pk_id, values)| (pk_id, Row { pk_id, values })).collect();
-        Self { name: name.to_owned(), fields, key_column, rows, ..Self::default() }
+        Self { name: name.to_owned(), fields, key_column, forms, rows, ..Self::default() }
     }
 
     /// Keeps the named rows only, for the condition of a view.
@@ -185,7 +189,7 @@ impl Table {
             if !field.kind.is_editable() && !free {
                 return Err(ApiError::body(format!("Field '{}' is not editable. Leave it out.", field.name)));
             }
-            match Value::from_json(field, json) {
+            match Value::from_json(field, json, self.forms) {
                 Ok(value) => {
                     found.retain(|(place, _)| *place != at);
                     found.push((at, value));
@@ -296,7 +300,7 @@ impl Table {
         }
         for (field, value) in self.fields.iter().zip(&row.values) {
             if field.kind != FieldType::Password {
-                members.insert(field.name.clone(), value.to_json(field));
+                members.insert(field.name.clone(), value.to_json(field, self.forms));
             }
         }
         Json::Object(members)

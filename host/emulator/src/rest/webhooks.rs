@@ -13,6 +13,7 @@ use crate::account::{Account, Shared};
 use crate::auth::Client;
 use crate::environment;
 use crate::error::ApiError;
+use crate::hooks::announce::announce_test;
 use crate::hooks::rules::{self, EventBody, EventParts, WebhookBody};
 use crate::hooks::{Counters, Event, Shape, Stamps, Webhook, deliver};
 use crate::http::{Reply, Request};
@@ -193,7 +194,11 @@ fn create_event(account: &mut Account, id: &str, body: &EventBody, by: &str) -> 
     };
     fill(&mut event, parts);
     let reply = Reply::json(201, event.to_json(Shape::Post));
+    let event_id = event.id.clone();
     find_mut(account, id)?.events.push(event);
+    if account.settings.test_message {
+        announce_test(account, id, &event_id);
+    }
     Ok(reply)
 }
 

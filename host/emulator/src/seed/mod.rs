@@ -134,6 +134,9 @@ impl Seed {
             objects::task(&mut account, seed);
         }
         account.seed = Some(origin);
+        // A seed may use every form; the settings are for what comes after it.
+        let settings = account.settings.clone();
+        account.apply(settings);
         Ok(account)
     }
 }

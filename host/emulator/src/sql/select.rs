@@ -322,7 +322,9 @@ fn show(table: &Table, plan: &Plan, values: &[Value]) -> Json {
     let mut members = Map::new();
     for ((label, scalar), value) in plan.columns.iter().zip(values) {
         let json = match scalar {
-            Scalar::Column(at) => table.fields.get(*at).map_or(Json::Null, |field| value.to_json(field)),
+            Scalar::Column(at) => {
+                table.fields.get(*at).map_or(Json::Null, |field| value.to_json(field, table.forms))
+            }
             _ => value.plain_json(),
         };
         members.insert(label.clone(), json);

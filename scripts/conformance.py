@@ -6,8 +6,9 @@
 `tests/conformance/contract.json` is the contract (paths, names, types, statuses), `overlay.json` what it
 leaves out or contradicts, each with its source, and `values.json` what is sent, so that calls arrive. They
 are joined into FOLDER/openapi.json. Passes: calls of all kinds, files that are too large, the rate limit in
-its two forms, and a server that fails. Exit code 0 and a last line `conformance: ok …` only when no response deviates,
-every operation has succeeded at least once, and every status of the overlay was seen.
+its two forms, a profile that may touch nothing, and a server that fails. Exit code 0 and a last line
+`conformance: ok …` only when no response deviates, every operation has succeeded at least once, and every
+status of the overlay was seen. A last pass answers wrongly on purpose: it must be found.
 """
 
 import copy
@@ -169,8 +170,8 @@ class Emulator(Account):
             self.process.wait()
 
 
-def schemathesis(tool, folder, emulator, name, options):
-    """One pass; gives what the hooks counted."""
+def schemathesis(tool, folder, emulator, name, options, wrong=False):
+    """One pass; gives what the hooks counted. With `wrong`, deviations must be found."""
     say(f"conformance: {name}")
     counts = folder / f"{name}.json"
     counts.unlink(missing_ok=True)
@@ -194,9 +195,12 @@ def schemathesis(tool, folder, emulator, name, options):
     log = folder / f"{name}.log"
     with log.open("w") as out:
         code = subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, env=environment, cwd=folder).returncode
-    if code != 0 or not counts.exists():
+    if wrong and code == 1 and "Response violates schema" in log.read_text():
+        return None
+    if wrong or code != 0 or not counts.exists():
         say("\n".join(log.read_text().splitlines()[-200:]))
-        raise Deviation(f"{name}: Schemathesis found deviations or did not run (exit code {code}); all of it is in {log}")
+        found = "did not find what is wrong" if wrong else "found deviations or did not run"
+        raise Deviation(f"{name}: Schemathesis {found} (exit code {code}); all of it is in {log}")
     counted = json.loads(counts.read_text())
     counted["checks"] = 0
     with (folder / f"{name}.ndjson").open() as events:
@@ -215,6 +219,9 @@ def judge(joined, overlay, passes):
                 seen.setdefault(name, {})[status] = seen.get(name, {}).get(status, 0) + count
     known = {operation["operationId"]: operation for _, _, operation in operations(joined)}
     faults = [f"{name} has never succeeded" for name in known if not any(s < "300" for s in seen.get(name, {}))]
+    for name, operation in known.items():
+        if "403" in operation["responses"] and "403" not in seen.get(name, {}):
+            faults.append(f"{name} was never forbidden")
     for rule in overlay["statuses"]:
         for status in rule["statuses"]:
             if not any(status in seen.get(name, {}) for name in known if meant(rule, known[name])):
@@ -222,6 +229,42 @@ def judge(joined, overlay, passes):
     if faults:
         raise Deviation("; ".join(faults))
     return len(known), sum(counted["checks"] for counted in passes)
+
+
+def run(tool, folder, emulator, joined):
+    """All passes; gives what was counted."""
+    def go(name, *options):
+        return schemathesis(tool, folder, emulator, name, options)
+
+    def fail(**action):
+        emulator.call("DELETE", "/emulator/faults")
+        emulator.call("POST", "/emulator/faults", {"Action": {"Kind": "status", **action}})
+
+    phases = "examples,coverage,fuzzing"
+    passes = [go("calls", "--phases", phases, "--max-examples", str(EXAMPLES), "--checks", ",".join(CHECKS))]
+    answers = ("--mode", "positive", "--checks", ",".join(CHECKS[:4]))
+    short = ("--phases", "fuzzing", "--max-examples", "1", *answers)
+
+    emulator.settings(MaxFileBytes=0)
+    uploads = [name for name, media in bodies(joined) if media == "multipart/form-data"]
+    includes = [part for name in uploads for part in ("--include-operation-id", name)]
+    passes.append(go("large-files", "--phases", "examples", *answers, *includes))
+
+    for form in ("Status429", "Array400"):
+        emulator.settings(RateLimit={"Calls": 0, "WindowMillis": 1000, "Form": form, "RetryAfterSeconds": 1})
+        passes.append(go(f"limit-{form.lower()}", *short))
+    emulator.settings(RateLimit=None)
+
+    emulator.grant("narrow")
+    passes.append(go("forbidden", *short))
+    emulator.grant()
+
+    for status in (500, 503):
+        fail(Status=status)
+        passes.append(go(f"failure-{status}", *short))
+    fail(Status=200, Json={"Result": 7})
+    schemathesis(tool, folder, emulator, "wrong", (*short, "--include-operation-id", "ListTables"), wrong=True)
+    return passes
 
 
 def main():
@@ -242,28 +285,7 @@ def main():
         filled = copy.deepcopy(joined)
         fill(filled, named(values, emulator.prepare()))
         (folder / "openapi.json").write_text(json.dumps(filled, indent=1))
-
-        def go(name, *options):
-            return schemathesis(tool, folder, emulator, name, options)
-
-        phases = "examples,coverage,fuzzing"
-        passes = [go("calls", "--phases", phases, "--max-examples", str(EXAMPLES), "--checks", ",".join(CHECKS))]
-        answers = ("--mode", "positive", "--checks", ",".join(CHECKS[:4]))
-        short = ("--phases", "fuzzing", "--max-examples", "1", *answers)
-        emulator.settings(MaxFileBytes=0)
-        uploads = [name for name, media in bodies(joined) if media == "multipart/form-data"]
-        includes = [part for name in uploads for part in ("--include-operation-id", name)]
-        passes.append(go("large-files", "--phases", "examples", *answers, *includes))
-        for form in ("Status429", "Array400"):
-            limit = {"Calls": 0, "WindowMillis": 1000, "Form": form, "RetryAfterSeconds": 1}
-            emulator.settings(RateLimit=limit)
-            passes.append(go(f"limit-{form.lower()}", *short))
-        emulator.settings(RateLimit=None)
-        for status in (500, 503):
-            emulator.call("DELETE", "/emulator/faults")
-            emulator.call("POST", "/emulator/faults", {"Action": {"Kind": "status", "Status": status}})
-            passes.append(go(f"failure-{status}", *short))
-        count, checks = judge(joined, overlay, passes)
+        count, checks = judge(joined, overlay, run(tool, folder, emulator, joined))
     except Deviation as deviation:
         say(f"conformance: {deviation}")
         sys.exit(1)

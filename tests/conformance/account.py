@@ -26,9 +26,9 @@ class Account:
             text = answer.read()
         return json.loads(text) if text else None
 
-    def grant(self):
+    def grant(self, client="demo"):
         """Asks for the access token of the further calls."""
-        grant = {"grant_type": "client_credentials", "client_id": "demo-client", "client_secret": "demo-secret"}
+        grant = {"grant_type": "client_credentials", "client_id": f"{client}-client", "client_secret": f"{client}-secret"}
         self.token = self.call("POST", "/oauth/token", grant, form=True)["access_token"]
 
     def settings(self, **changes):

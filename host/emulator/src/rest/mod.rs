@@ -77,21 +77,27 @@ fn route(
             views::route(account, request, client, rest)
         }
         "outgoingwebhooks" => {
-            if !client.can_manage_webhooks {
-                return Err(ApiError::forbidden("The profile may not manage outgoing webhooks."));
-            }
+            may(client.can_manage_webhooks, "manage outgoing webhooks")?;
             webhooks::route(shared, account, request, client, rest)
         }
         "files" => {
-            if !client.can_manage_files {
-                return Err(ApiError::forbidden("The profile may not touch files."));
-            }
+            may(client.can_manage_files, "touch files")?;
             files::route(account, request, rest)
         }
-        "directories" => directories::route(account, request, client, rest),
-        "dataimportexporttasks" => tasks::route(account, request, client, rest),
+        "directories" => {
+            may(client.can_manage_directories, "touch directories")?;
+            directories::route(account, request, client, rest)
+        }
+        "dataimportexporttasks" => {
+            may(client.can_run_tasks, "touch tasks")?;
+            tasks::route(account, request, client, rest)
+        }
         _ => Err(ApiError::path()),
     }
+}
+
+fn may(granted: bool, what: &str) -> Result<(), ApiError> {
+    if granted { Ok(()) } else { Err(ApiError::forbidden(format!("The profile may not {what}."))) }
 }
 
 fn route_tables(

@@ -13,7 +13,7 @@ WORKSPACE := --workspace --exclude caspian-bench --features caspian/failpoints
 
 .PHONY: help
 help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: tools
 tools: ## Check what must be installed, and install the wasm32-wasip2 target if it is missing
@@ -44,6 +44,15 @@ test: build ## Run all tests
 	else \
 	  $(CARGO) test --locked $(WORKSPACE) --lib --bins --tests --no-fail-fast; \
 	fi
+	@$(CONFORMANCE)
+
+TOOLS := $(or $(CARGO_TARGET_DIR),target)/tools
+CONFORMANCE = tool=$$(scripts/install-schemathesis.sh "$(TOOLS)/schemathesis") && \
+	python3 scripts/conformance.py "$(or $(CARGO_TARGET_DIR),target)/debug/caspian" "$$tool" "$(TOOLS)/conformance"
+
+.PHONY: conformance
+conformance: build ## Drive the emulator from Caspio's contract with Schemathesis, every response checked
+	@$(CONFORMANCE)
 
 # Compiles in a minute; the release build would take several.
 DENY_VERSION := 0.20.2

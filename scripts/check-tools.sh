@@ -8,7 +8,13 @@ have() { command -v "$1" >/dev/null 2>&1; }
 
 have cc || missing+=("a C compiler (cc): apt-get install build-essential")
 have curl || missing+=("curl: apt-get install curl")
-have python3 || missing+=("python3: apt-get install python3")
+if have python3; then
+  # For Schemathesis (make conformance); pip alone does too.
+  python3 -c 'import ensurepip' 2>/dev/null || python3 -m pip --version >/dev/null 2>&1 ||
+    missing+=("venv of python3: apt-get install python3-venv")
+else
+  missing+=("python3 with venv: apt-get install python3 python3-venv")
+fi
 if have cargo && have rustc; then
   version=$(rustc -V | sed -n 's/^rustc \([0-9]*\.[0-9]*\).*/\1/p')
   if [ "$(printf '%s\n%s\n' "$RUST" "$version" | sort -V | head -n 1)" != "$RUST" ]; then

@@ -13,12 +13,18 @@ use tokio::sync::watch;
 
 use crate::auth::{Client, Tokens};
 use crate::data::Table;
+use crate::directories::Directory;
+use crate::downloads::Downloads;
 use crate::environment::Environment;
 use crate::error::ApiError;
 use crate::faults::Faults;
+use crate::files::Files;
 use crate::hooks::{Messages, Webhook};
 use crate::requests::RequestLog;
+use crate::seed::{Seed, SeedError};
 use crate::settings::Settings;
+use crate::tasks::Task;
+use crate::views::View;
 
 /// Everything that a Caspio account holds here.
 #[derive(Debug)]
@@ -28,15 +34,25 @@ pub struct Account {
     pub env: Environment,
     pub tokens: Tokens,
     pub tables: Vec<Table>,
+    pub views: Vec<View>,
+    pub directories: Vec<Directory>,
+    pub files: Files,
+    pub tasks: Vec<Task>,
     pub webhooks: Vec<Webhook>,
     pub messages: Messages,
     pub faults: Faults,
     pub requests: RequestLog,
+    /// Where it is served, for URLs in messages.
+    pub base_url: String,
+    /// Downloads that messages point at.
+    pub downloads: Downloads,
+    /// What it started with.
+    pub seed: Option<Box<Seed>>,
     window: Option<(Instant, u32)>,
 }
 
 impl Account {
-    /// From its parts.
+    /// From its parts; without views, directories, files and tasks.
     pub fn new(
         id: String,
         clients: Vec<Client>,
@@ -50,10 +66,17 @@ impl Account {
             env,
             tokens: Tokens::new(clients),
             tables,
+            views: Vec::new(),
+            directories: Vec::new(),
+            files: Files::default(),
+            tasks: Vec::new(),
             webhooks: Vec::new(),
             messages: Messages::default(),
             faults: Faults::default(),
             requests: RequestLog::default(),
+            base_url: String::new(),
+            downloads: Downloads::default(),
+            seed: None,
             window: None,
         }
     }
@@ -69,6 +92,31 @@ impl Account {
             .iter()
             .position(|table| table.name.eq_ignore_ascii_case(name))
             .ok_or_else(|| ApiError::object("table", name))
+    }
+
+    /// Puts settings in force.
+    pub fn apply(&mut self, settings: Settings) {
+        let forms = settings.forms();
+        let own = self.directories.iter_mut().map(|directory| &mut directory.table);
+        for table in self.tables.iter_mut().chain(own) {
+            table.forms = forms;
+        }
+        self.settings = settings;
+    }
+
+    /// Back to the seed: rows, files and users as at the start, no webhook, message, fault or noted
+    /// call. Settings and tokens stay.
+    pub fn reset(&mut self) -> Result<(), SeedError> {
+        let Some(seed) = self.seed.clone() else { return Ok(()) };
+        let mut fresh = seed.build(self.settings.clone())?;
+        fresh.tokens = std::mem::take(&mut self.tokens);
+        fresh.base_url.clone_from(&self.base_url);
+        for webhook in &self.webhooks {
+            // Its task looks for it and ends.
+            webhook.wake.notify_one();
+        }
+        *self = fresh;
+        Ok(())
     }
 
     /// Counts a REST call; false when the rate limit is used up.

@@ -32,7 +32,16 @@ pub struct Client {
     /// May manage outgoing webhooks.
     #[serde(default = "yes", rename = "CanManageWebhooks")]
     pub can_manage_webhooks: bool,
-    /// Tables it may touch; null: all.
+    /// May read and write files.
+    #[serde(default = "yes", rename = "CanManageFiles")]
+    pub can_manage_files: bool,
+    /// May see directories and their users.
+    #[serde(default = "yes", rename = "CanManageDirectories")]
+    pub can_manage_directories: bool,
+    /// May see and run import/export tasks.
+    #[serde(default = "yes", rename = "CanRunTasks")]
+    pub can_run_tasks: bool,
+    /// Tables, views, directories and tasks that it may touch; null: all.
     #[serde(default, rename = "Tables")]
     pub tables: Option<Vec<String>>,
 }

@@ -12,12 +12,16 @@ pub struct ApiError {
     pub status: u16,
     pub code: String,
     pub message: String,
+    /// Verbs of the path, for `Allow` on a 405.
+    pub allow: Option<&'static str>,
+    /// Seconds, for `Retry-After`.
+    pub retry_after: Option<u64>,
 }
 
 impl ApiError {
     /// Any status and code.
     pub fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
-        Self { status, code: code.to_owned(), message: message.into() }
+        Self { status, code: code.to_owned(), message: message.into(), allow: None, retry_after: None }
     }
 
     /// A missing, malformed or contradictory body.
@@ -51,6 +55,21 @@ impl ApiError {
     /// A field that the table does not have.
     pub fn field(name: &str) -> Self {
         Self::new(404, "FieldNotFound", format!("Cannot find the field '{name}'."))
+    }
+
+    /// A file, folder or attachment that is not there.
+    pub fn file(kind: &str) -> Self {
+        Self::new(404, "FileNotFound", format!("Cannot find the {kind}."))
+    }
+
+    /// A body of a type that the route does not take.
+    pub fn media(wanted: &str) -> Self {
+        Self::new(415, "UnsupportedMediaType", format!("The content type is not supported. Send {wanted}."))
+    }
+
+    /// A path that leads nowhere.
+    pub fn path() -> Self {
+        Self::new(404, "ObjectNotFound", "There is nothing under this path.")
     }
 
     /// The profile may not do this.

@@ -8,7 +8,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
+use crate::account::Account;
 use crate::error::ApiError;
+use crate::hooks::announce::chance;
 use crate::http::{Body, Reply};
 
 /// What happens to the call.
@@ -28,6 +30,11 @@ pub enum Action {
     DropBefore,
     /// It is done, and the connection closes without an answer.
     DropAfter,
+    /// The connection closes, and it is done later all the same: a server that was slow to begin.
+    DropLate {
+        #[serde(rename = "Millis")]
+        millis: u64,
+    },
     /// It is done after a wait.
     Delay {
         #[serde(rename = "Millis")]
@@ -128,6 +135,18 @@ impl Faults {
     }
 }
 
+/// What the line does to this call by the settings' parts, if anything.
+pub fn draw(account: &mut Account) -> Option<Action> {
+    let network = account.settings.network;
+    let kinds = [
+        (network.unavailable, Action::Status { status: 503, body: None, json: None }),
+        (network.drop_before, Action::DropBefore),
+        (network.drop_after, Action::DropAfter),
+        (network.drop_late, Action::DropLate { millis: network.late_millis }),
+    ];
+    kinds.into_iter().find(|(part, _)| *part > 0.0 && chance(account, *part)).map(|(_, action)| action)
+}
+
 /// The 400 whose body is an array.
 pub fn api_calls_rate() -> Reply {
     Reply::json(
@@ -154,7 +173,7 @@ pub fn answer(action: &Action) -> Option<Result<Reply, ApiError>> {
         Action::Throttle => Some(Err(throttled())),
         Action::ApiCallsRate => Some(Ok(api_calls_rate())),
         Action::Unauthorized => Some(Err(ApiError::unauthorized())),
-        Action::DropBefore | Action::DropAfter | Action::Delay { .. } => None,
+        Action::DropBefore | Action::DropAfter | Action::DropLate { .. } | Action::Delay { .. } => None,
     }
 }
 
@@ -184,6 +203,7 @@ mod tests {
             json!({"Kind": "status", "Status": 500, "json": {"Code": "X"}}),
             json!({"Kind": "drop-after"}),
             json!({"Kind": "delay", "Millis": 5}),
+            json!({"Kind": "drop-late", "Millis": 5}),
             json!({"Kind": "throttle"}),
             json!({"Kind": "api-calls-rate"}),
             json!({"Kind": "unauthorized"}),

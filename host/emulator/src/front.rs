@@ -12,12 +12,12 @@ use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use serde_json::json;
 
-use crate::account::Shared;
+use crate::account::{Account, Shared};
 use crate::connection::Peer;
 use crate::error::ApiError;
 use crate::faults::{self, Action};
 use crate::http::{Body, Reply, Request};
-use crate::{admin, auth, rest};
+use crate::{admin, auth, downloads, rest};
 
 const LONGEST_URI: usize = 2047;
 const LARGEST_BODY: usize = 32 * 1024 * 1024;
@@ -41,20 +41,40 @@ pub async fn handle(
         let result = administer(&shared, &peer, &request);
         return respond(result, &id, &resource);
     }
-    let fault = shared.lock().faults.strike(&request.method, &request.path);
-    if fault == Some(Action::DropBefore) {
-        shared.lock().requests.note(&request, None);
-        return cut(&peer);
+    if let [first, token] = request.segments.as_slice()
+        && first == downloads::PATH
+    {
+        let result = shared.lock().downloads.get(token, Instant::now());
+        return respond(result, &id, &resource);
     }
-    if let Some(Action::Delay { millis }) = &fault {
-        tokio::time::sleep(Duration::from_millis(*millis)).await;
+    let (fault, latency) = {
+        let mut account = shared.lock();
+        let struck = account.faults.strike(&request.method, &request.path);
+        (struck.or_else(|| faults::draw(&mut account)), account.settings.network.latency_millis)
+    };
+    let wait = match &fault {
+        Some(Action::Delay { millis }) => latency.saturating_add(*millis),
+        _ => latency,
+    };
+    if wait > 0 {
+        tokio::time::sleep(Duration::from_millis(wait)).await;
+    }
+    match &fault {
+        Some(Action::DropBefore) => {
+            shared.lock().requests.note(&request, None);
+            return cut(&peer);
+        }
+        Some(Action::DropLate { millis }) => {
+            shared.lock().requests.note(&request, None);
+            tokio::spawn(later(Arc::clone(&shared), request, *millis));
+            return cut(&peer);
+        }
+        _ => {}
     }
     let mut account = shared.lock();
     let result = match fault.as_ref().and_then(faults::answer) {
         Some(answer) => answer,
-        None if is_long(&request) => Err(too_long()),
-        None if request.path.eq_ignore_ascii_case("/oauth/token") => Ok(auth::token(&mut account, &request)),
-        None => rest::handle(&shared, &mut account, &request, Instant::now()),
+        None => perform(&shared, &mut account, &request),
     };
     let dropped = fault == Some(Action::DropAfter);
     let status = match &result {
@@ -67,6 +87,27 @@ pub async fn handle(
         return cut(&peer);
     }
     respond(result, &id, &resource)
+}
+
+fn perform(shared: &Arc<Shared>, account: &mut Account, request: &Request) -> Result<Reply, ApiError> {
+    if is_long(request) {
+        return Err(too_long());
+    }
+    if request.path.eq_ignore_ascii_case("/oauth/token") {
+        return Ok(auth::token(account, request));
+    }
+    rest::handle(shared, account, request, Instant::now())
+}
+
+/// Does what nobody waits for any more.
+async fn later(shared: Arc<Shared>, request: Request, millis: u64) {
+    let mut ending = shared.ending.subscribe();
+    tokio::select! {
+        () = tokio::time::sleep(Duration::from_millis(millis)) => {}
+        _ = ending.wait_for(|ended| *ended) => return,
+    }
+    let result = perform(&shared, &mut shared.lock(), &request);
+    tracing::debug!(done = result.is_ok(), "a call was done after its connection was cut");
 }
 
 fn is_long(request: &Request) -> bool {
@@ -121,14 +162,20 @@ fn cut(peer: &Peer) -> Response<AxumBody> {
 
 fn respond(result: Result<Reply, ApiError>, id: &str, resource: &str) -> Response<AxumBody> {
     let reply = result.unwrap_or_else(|error| {
-        Reply::json(
+        let mut reply = Reply::json(
             error.status,
             json!({"Code": error.code, "Message": error.message, "Resource": resource, "RequestId": id}),
-        )
+        );
+        reply.headers.extend(error.allow.map(|verbs| ("allow", verbs.to_owned())));
+        reply.headers.extend(error.retry_after.map(|seconds| ("retry-after", seconds.to_string())));
+        reply
     });
     let (kind, body) = match reply.body {
-        Some(Body::Json(json)) => (Some("application/json; charset=utf-8"), AxumBody::from(json.to_string())),
-        Some(Body::Text(text)) => (Some("text/plain; charset=utf-8"), AxumBody::from(text)),
+        Some(Body::Json(json)) => {
+            (Some("application/json; charset=utf-8".to_owned()), AxumBody::from(json.to_string()))
+        }
+        Some(Body::Text(text)) => (Some("text/plain; charset=utf-8".to_owned()), AxumBody::from(text)),
+        Some(Body::Bytes(kind, bytes)) => (Some(kind), AxumBody::from(bytes)),
         None => (None, AxumBody::empty()),
     };
     let mut response = Response::new(body);
@@ -140,7 +187,7 @@ fn respond(result: Result<Reply, ApiError>, id: &str, resource: &str) -> Respons
         }
     };
     put("x-caspio-request-id", id);
-    if let Some(kind) = kind {
+    if let Some(kind) = &kind {
         put("content-type", kind);
     }
     for (name, value) in &reply.headers {

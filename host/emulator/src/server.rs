@@ -66,6 +66,8 @@ impl Emulator {
             .await
             .with_context(|| format!("cannot listen on {}. Choose a free address.", options.listen))?;
         let address = listener.local_addr().context("the address cannot be read")?;
+        let mut account = account;
+        account.base_url = base_url(address);
         let shared = Shared::new(account, http);
         let app = Router::new().fallback(front::handle).with_state(Arc::clone(&shared));
         let mut ending = shared.ending.subscribe();

@@ -1,8 +1,9 @@
 //! The knobs: every behaviour that Caspio does not document.
 //!
 //! Defaults are those of the reference page, section 14. In JSON the names are PascalCase; a seed
-//! file may carry them as `Settings`, and `PATCH /emulator/settings` changes some while the process
-//! runs. Unknown names are refused.
+//! file may carry them as `Settings`, `caspian emulator --set NAME=VALUE` sets one ([`Settings::set`]), and
+//! `PATCH /emulator/settings` changes some while the process runs. Unknown names are refused. The crate's
+//! README lists all of them; a test compares the two.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -27,8 +28,18 @@ pub struct Settings {
     pub unknown_select_status: u16,
     /// `Location` on the 201 of an insert.
     pub location_header: bool,
+    /// A larger file is refused (413).
+    pub max_file_bytes: usize,
+    /// Forms of a LIST value that a body may have; others are `InvalidInputValue`.
+    pub list_forms: Vec<ListForm>,
+    /// What an unset NUMBER, INTEGER or CURRENCY reads.
+    pub unset_numbers: UnsetNumber,
+    /// What a record shows of an attachment.
+    pub attachment_values: AttachmentValue,
     /// REST calls per window; null: no limit.
     pub rate_limit: Option<RateLimit>,
+    /// How the line and the server behave, token calls included.
+    pub network: Network,
     /// Administration from any address, not just loopback. For a container network only.
     pub admin_from_anywhere: bool,
 
@@ -49,6 +60,10 @@ pub struct Settings {
     /// Code of a duplicate webhook name or URL and of a duplicate event (status 400).
     pub duplicate_webhook_code: String,
 
+    /// Event sources that an event may name.
+    pub event_sources: Vec<String>,
+    /// A new event sends a message without `data`, to try the URL.
+    pub test_message: bool,
     /// How a statement over several rows becomes messages.
     pub batch_mode: BatchMode,
     /// The clear-text secret in the default body.
@@ -57,6 +72,12 @@ pub struct Settings {
     pub signature: Option<Signature>,
     /// `Content-Type` of a message.
     pub content_type: String,
+    /// The body begins with a byte order mark.
+    pub byte_order_mark: bool,
+    /// Text behind `eventDate`, which is UTC, for example `Z`.
+    pub event_date_suffix: String,
+    /// How long the download URL of an attachment in a message is good.
+    pub download_url_seconds: u64,
     /// Calls per message and URL, the first included.
     pub attempts: u32,
     /// Wait before each further attempt; the last value repeats.
@@ -90,7 +111,12 @@ impl Default for Settings {
             unique_violation_code: "SqlServerError".to_owned(),
             unknown_select_status: 400,
             location_header: true,
+            max_file_bytes: 20 * 1024 * 1024,
+            list_forms: vec![ListForm::BracketedIds, ListForm::Ids, ListForm::Texts],
+            unset_numbers: UnsetNumber::Null,
+            attachment_values: AttachmentValue::FileName,
             rate_limit: Some(RateLimit::default()),
+            network: Network::default(),
             admin_from_anywhere: false,
             webhook_list: ListEnvelope::Array,
             webhook_list_secrets: false,
@@ -100,10 +126,15 @@ impl Default for Settings {
             max_urls: 1,
             max_call_throttling: 10,
             duplicate_webhook_code: "IncorrectBodyParameter".to_owned(),
+            event_sources: SOURCES.map(str::to_owned).to_vec(),
+            test_message: false,
             batch_mode: BatchMode::MessagePerRow,
             secret_in_body: true,
             signature: Some(Signature::default()),
             content_type: "application/json; charset=utf-8".to_owned(),
+            byte_order_mark: false,
+            event_date_suffix: String::new(),
+            download_url_seconds: 300,
             attempts: 3,
             retry_delays_millis: vec![200, 1000],
             timeout_millis: 10_000,
@@ -129,6 +160,107 @@ impl Settings {
         }
         serde_json::from_value(all)
     }
+
+    /// With one knob as `NAME=VALUE`, the value in JSON or as plain text; a member of a knob is
+    /// `Signature.Header=X-Sig`. An error says what is wrong with it.
+    pub fn set(&self, assignment: &str) -> Result<Self, String> {
+        let (name, text) = assignment
+            .split_once('=')
+            .ok_or_else(|| format!("'{assignment}' is no setting; write NAME=VALUE"))?;
+        let value: Json = serde_json::from_str(text).unwrap_or_else(|_| Json::from(text));
+        let (top, value) = match name.split_once('.') {
+            None => (name, value),
+            Some((top, member)) => {
+                let all = serde_json::to_value(self).map_err(|error| error.to_string())?;
+                let mut members = all.get(top).and_then(Json::as_object).cloned().unwrap_or_default();
+                members.insert(member.to_owned(), value);
+                (top, Json::Object(members))
+            }
+        };
+        let patch = Json::Object([(top.to_owned(), value)].into_iter().collect());
+        self.patched(&patch).map_err(|error| format!("{assignment} is refused: {error}"))
+    }
+
+    /// The forms of values, which tables need.
+    pub fn forms(&self) -> Forms {
+        Forms {
+            bracketed_ids: self.list_forms.contains(&ListForm::BracketedIds),
+            ids: self.list_forms.contains(&ListForm::Ids),
+            texts: self.list_forms.contains(&ListForm::Texts),
+            unset_numbers: self.unset_numbers,
+            attachments: self.attachment_values,
+        }
+    }
+}
+
+/// All event sources; the contract lists the first five, Caspio's own n8n node sends all.
+pub const SOURCES: [&str; 7] =
+    ["Datasheet", "DataPages", "RESTAPIs", "TriggeredActions", "Tasks", "DataParts", "Extensions"];
+
+/// A written form of a LIST value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ListForm {
+    /// `"[1], [3]"`
+    BracketedIds,
+    /// `[1, 3]`
+    Ids,
+    /// `["English"]`
+    Texts,
+}
+
+/// What an unset number reads.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum UnsetNumber {
+    /// `null`
+    #[default]
+    Null,
+    /// `""`, as one account reports.
+    EmptyText,
+}
+
+/// What a record shows of an attachment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AttachmentValue {
+    /// Its file name.
+    #[default]
+    FileName,
+    /// `null`, always.
+    Null,
+}
+
+/// How a table reads and writes values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Forms {
+    pub bracketed_ids: bool,
+    pub ids: bool,
+    pub texts: bool,
+    pub unset_numbers: UnsetNumber,
+    pub attachments: AttachmentValue,
+}
+
+impl Default for Forms {
+    fn default() -> Self {
+        Settings::default().forms()
+    }
+}
+
+/// How the line and the server behave. Parts are of all calls, from 0 to 1; the faults of
+/// administration come first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
+pub struct Network {
+    /// Every call takes so much longer.
+    pub latency_millis: u64,
+    /// Part that is answered with 503, nothing done.
+    pub unavailable: f64,
+    /// Part whose connection is cut, nothing done.
+    pub drop_before: f64,
+    /// Part that is done, and its connection cut without an answer.
+    pub drop_after: f64,
+    /// Part whose connection is cut, and which is done later all the same.
+    pub drop_late: f64,
+    /// How much later.
+    pub late_millis: u64,
 }
 
 /// How a statement over several rows becomes messages.

@@ -107,3 +107,19 @@ async fn settings_and_end() {
     assert!(http.get(format!("http://{address}/emulator/health")).send().await.is_err());
     tokio::net::TcpListener::bind(address).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_reset_brings_the_start_back() {
+    let caspio = Caspio::start().await;
+    caspio
+        .hook("https://example.com/h", json!({"EventType": "table.recordInsert", "ObjectName": "Tasks"}))
+        .await;
+    caspio.post(TASKS, &[], json!({"Title": "new"})).await;
+    caspio.settings(json!({"MaxUrls": 3})).await;
+    fault(&caspio, json!({"Action": {"Kind": "throttle"}})).await;
+    assert_eq!(caspio.admin(Method::POST, "/reset", None).await.status, 204);
+    assert_eq!(titles(&caspio).await, [json!("Call about results")]);
+    assert_eq!(caspio.get("/outgoingWebhooks", &[]).await.body, json!([]), "the token is still good");
+    assert_eq!(caspio.admin(Method::GET, "/settings", None).await.body["MaxUrls"], 3);
+    assert_eq!(caspio.admin(Method::GET, "/messages", None).await.body, json!([]));
+}

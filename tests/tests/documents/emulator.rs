@@ -63,3 +63,21 @@ async fn the_seed_and_the_routes_of_its_readme_work() {
     }
     assert!(routes.len() >= 6, "{routes:?}");
 }
+
+#[tokio::test]
+async fn its_knobs_turn_as_its_readme_says() {
+    let all = blocks("host/emulator/README.md");
+    let block = all.iter().find(|block| block.lines[0].trim().starts_with("caspian emulator --set")).unwrap();
+    let options = block.lines[0].trim().strip_prefix("caspian emulator ").unwrap().to_owned();
+    let patch = block.lines[1].split('\'').nth(1).unwrap().to_owned();
+    let mut stage = Stage::new().await;
+    let base = emulator(&mut stage, &options).await;
+    let url = format!("{base}/emulator/settings");
+    let before: Value = reqwest::get(&url).await.unwrap().json().await.unwrap();
+    assert_eq!((&before["BatchMode"], &before["RateLimit"]), (&"MessagePerOperation".into(), &Value::Null));
+    assert_eq!(before["Signature"]["Header"], "X-Sig");
+    let patched = reqwest::Client::new().patch(&url).header("content-type", "application/json").body(patch);
+    let after: Value = patched.send().await.unwrap().json().await.unwrap();
+    assert_eq!(after["Network"]["LateMillis"], 5000, "{after}");
+    stage.run("caspian emulator --set BatchMode=Never || test $? = 2").await;
+}

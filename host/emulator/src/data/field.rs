@@ -77,6 +77,11 @@ impl FieldType {
         !self.is_generated() && !matches!(self, Self::Timestamp | Self::Attachment)
     }
 
+    /// NUMBER, INTEGER or CURRENCY.
+    pub fn is_number(self) -> bool {
+        matches!(self, Self::Number | Self::Integer | Self::Currency)
+    }
+
     /// One of the three list types.
     pub fn is_list(self) -> bool {
         matches!(self, Self::ListString | Self::ListNumber | Self::ListDateTime)
@@ -116,8 +121,17 @@ impl Field {
         let kind = FieldType::parse(token).ok_or_else(|| {
             ApiError::body(format!("'{token}' is no field type. Use one of Caspio's type names."))
         })?;
-        let mut field = Self {
-            name: String::new(),
+        let mut field = Self::plain("", kind);
+        check_name(name)?;
+        field.update(&FieldModel { kind: None, ..model.clone() })?;
+        Ok(field)
+    }
+
+    /// A field with nothing but a name and a type, for columns that the server makes itself: their
+    /// names need not follow the rules.
+    pub fn plain(name: &str, kind: FieldType) -> Self {
+        Self {
+            name: name.to_owned(),
             kind,
             unique: false,
             unique_allow_nulls: false,
@@ -133,10 +147,7 @@ impl Field {
             attachment: Map::new(),
             list: BTreeMap::new(),
             list_history: BTreeMap::new(),
-        };
-        check_name(name)?;
-        field.update(&FieldModel { kind: None, ..model.clone() })?;
-        Ok(field)
+        }
     }
 
     /// Applies the given members. On a refusal the field may be half changed: work on a copy.

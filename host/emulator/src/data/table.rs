@@ -14,6 +14,7 @@ use super::generate::{Generator, stamp};
 use super::value::{self, Value};
 use crate::environment::Environment;
 use crate::error::ApiError;
+use crate::settings::Forms;
 
 /// One row: its key and a value for each field, in the order of the fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +48,10 @@ pub struct Table {
     /// Stable id, shown as `ObjectId` of an event.
     pub id: String,
     pub fields: Vec<Field>,
+    /// The column that stands for `PK_ID`; `None` in a table, where it is the row's own number.
+    pub key_column: Option<usize>,
+    /// How values are read and written, by the settings.
+    pub forms: Forms,
     rows: BTreeMap<i64, Row>,
     next_pk: i64,
     generator: Generator,
@@ -61,6 +66,24 @@ impl Table {
     /// An empty table.
     pub fn new(name: &str, id: String) -> Self {
         Self { name: name.to_owned(), id, next_pk: 1, ..Self::default() }
+    }
+
+    /// What a view shows: rows that are numbered as they come, without rules.
+    pub fn shown(
+        name: &str,
+        fields: Vec<Field>,
+        key_column: Option<usize>,
+        forms: Forms,
+        rows: impl IntoIterator<Item = (i64, Vec<Value>)>,
+    ) -> Self {
+        let rows = rows.into_iter().map(|(pk_id, values)| (pk_id, Row { pk_id, values })).collect();
+        Self { name: name.to_owned(), fields, key_column, forms, rows, ..Self::default() }
+    }
+
+    /// Keeps the named rows only, for the condition of a view.
+    pub fn keep(&mut self, keys: &[i64]) {
+        let kept: HashSet<i64> = keys.iter().copied().collect();
+        self.rows.retain(|key, _| kept.contains(key));
     }
 
     /// Position of a field, by name in any case.
@@ -166,7 +189,7 @@ impl Table {
             if !field.kind.is_editable() && !free {
                 return Err(ApiError::body(format!("Field '{}' is not editable. Leave it out.", field.name)));
             }
-            match Value::from_json(field, json) {
+            match Value::from_json(field, json, self.forms) {
                 Ok(value) => {
                     found.retain(|(place, _)| *place != at);
                     found.push((at, value));
@@ -272,10 +295,12 @@ impl Table {
     /// A row as REST shows it: `PK_ID` and every field but passwords.
     pub fn row_json(&self, row: &Row) -> Json {
         let mut members = Map::new();
-        members.insert("PK_ID".to_owned(), Json::from(row.pk_id));
+        if self.key_column.is_none() {
+            members.insert("PK_ID".to_owned(), Json::from(row.pk_id));
+        }
         for (field, value) in self.fields.iter().zip(&row.values) {
             if field.kind != FieldType::Password {
-                members.insert(field.name.clone(), value.to_json(field));
+                members.insert(field.name.clone(), value.to_json(field, self.forms));
             }
         }
         Json::Object(members)

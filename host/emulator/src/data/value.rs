@@ -1,16 +1,20 @@
 //! One value of a row, and how it is read and written.
 //!
-//! A value has one of five shapes whatever the field's type. [`Value::from_json`] takes what the
+//! A value has one of a few shapes whatever the field's type. [`Value::from_json`] takes what the
 //! REST body says into the type of the field, with the conversions that Caspio makes (numbers and
 //! truth values given as text, reference section 15); what does not convert is refused, and the
 //! caller names the field. [`Value::to_json`] is the way back.
+
+use std::sync::Arc;
 
 use jiff::civil::{Date, DateTime, Time};
 use serde_json::{Map, Number, Value as Json};
 
 use super::decimal::Decimal;
 use super::field::{Field, FieldType};
+use super::stored::StoredFile;
 use crate::environment;
+use crate::settings::{AttachmentValue, Forms, UnsetNumber};
 
 /// A stored value. Text, numbers, truth values and dates are what they look like; a list holds the
 /// keys of the chosen items in the order of the list.
@@ -22,6 +26,8 @@ pub enum Value {
     Bool(bool),
     Date(DateTime),
     List(Vec<u32>),
+    /// What an ATTACHMENT field holds; reads and compares as its file name.
+    File(Arc<StoredFile>),
 }
 
 /// The value does not fit the field.
@@ -44,7 +50,7 @@ impl Value {
     }
 
     /// Takes a JSON value into the field's type.
-    pub fn from_json(field: &Field, json: &Json) -> Result<Self, Misfit> {
+    pub fn from_json(field: &Field, json: &Json, forms: Forms) -> Result<Self, Misfit> {
         if json.is_null() {
             return Ok(Self::unset(field.kind));
         }
@@ -76,14 +82,20 @@ impl Value {
                 Json::String(text) => parse_date(text).map(Self::Date).ok_or(Misfit),
                 _ => Err(Misfit),
             },
-            FieldType::ListString | FieldType::ListNumber | FieldType::ListDateTime => list(field, json),
-            FieldType::Attachment => Err(Misfit),
+            FieldType::ListString | FieldType::ListNumber | FieldType::ListDateTime => {
+                list(field, json, forms)
+            }
+            FieldType::Attachment => StoredFile::from_json(json).map(|file| Self::File(Arc::new(file))),
         }
     }
 
     /// As Caspio writes it. The field is needed for the texts of a list.
-    pub fn to_json(&self, field: &Field) -> Json {
+    pub fn to_json(&self, field: &Field, forms: Forms) -> Json {
         match self {
+            Self::Null if field.kind.is_number() && forms.unset_numbers == UnsetNumber::EmptyText => {
+                "".into()
+            }
+            Self::File(_) if forms.attachments == AttachmentValue::Null => Json::Null,
             Self::List(keys) => {
                 let mut items = Map::new();
                 for key in keys {
@@ -105,6 +117,7 @@ impl Value {
             Self::Number(number) => json_number(*number),
             Self::Bool(truth) => Json::Bool(*truth),
             Self::Date(date) => Json::String(date_text(*date)),
+            Self::File(file) => Json::String(file.name.clone()),
         }
     }
 
@@ -125,6 +138,7 @@ impl Value {
             Self::Number(number) => Some(number.to_string()),
             Self::Bool(truth) => Some(if *truth { "1" } else { "0" }.to_owned()),
             Self::Date(date) => Some(date_text(*date)),
+            Self::File(file) => Some(file.name.clone()),
         }
     }
 }
@@ -190,10 +204,10 @@ pub fn text_truth(text: &str) -> Option<bool> {
 }
 
 /// The written forms of a list: `"[1], [3]"`, `[1, 3]`, `["English"]`. A bare string is refused.
-fn list(field: &Field, json: &Json) -> Result<Value, Misfit> {
+fn list(field: &Field, json: &Json, forms: Forms) -> Result<Value, Misfit> {
     let mut keys = Vec::new();
     match json {
-        Json::String(text) => {
+        Json::String(text) if forms.bracketed_ids => {
             for part in text.split(',') {
                 let part = part.trim();
                 let inner = part.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).ok_or(Misfit)?;
@@ -203,10 +217,10 @@ fn list(field: &Field, json: &Json) -> Result<Value, Misfit> {
         Json::Array(items) => {
             for item in items {
                 let key = match item {
-                    Json::Number(number) => {
+                    Json::Number(number) if forms.ids => {
                         number.as_u64().and_then(|key| u32::try_from(key).ok()).ok_or(Misfit)?
                     }
-                    Json::String(text) => field.list_key(text).ok_or(Misfit)?,
+                    Json::String(text) if forms.texts => field.list_key(text).ok_or(Misfit)?,
                     _ => return Err(Misfit),
                 };
                 keys.push(key);

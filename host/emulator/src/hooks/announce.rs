@@ -4,6 +4,7 @@
 //! update one of its fields changed. The body is made at once, so a message shows the row as it was
 //! after this change whatever happens before it is delivered. Nothing is announced for an import.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
@@ -13,7 +14,8 @@ use super::messages::{Message, State};
 use super::template::{self, Words};
 use super::{Event, EventType, Job, Webhook};
 use crate::account::Account;
-use crate::data::{Change, Row, Table};
+use crate::data::{Change, FieldType, Row, Table, Value};
+use crate::downloads;
 use crate::environment;
 use crate::rows::IMPORT;
 use crate::settings::BatchMode;
@@ -83,7 +85,12 @@ pub fn announce(account: &mut Account, table_at: usize, changes: Vec<Change>, so
 fn queue(account: &mut Account, table_at: usize, webhook: &mut Webhook, event: &mut Event, rows: &[Row]) {
     let id = account.env.uuid().to_string();
     let call_id = account.env.uuid().to_string();
+    let urls = match (&event.payload_template, rows.first()) {
+        (Some(text), Some(row)) => download_urls(account, table_at, text, row),
+        _ => Vec::new(),
+    };
     let Some(table) = account.tables.get(table_at) else { return };
+    let event_date = format!("{}{}", environment::now_text(), account.settings.event_date_suffix);
     let words = Words {
         secret: &webhook.secret,
         webhook_id: &webhook.id,
@@ -91,16 +98,30 @@ fn queue(account: &mut Account, table_at: usize, webhook: &mut Webhook, event: &
         event_id: &event.id,
         call_id: &call_id,
         account_id: &account.id,
-        event_date: &environment::now_text(),
+        event_date: &event_date,
         event_type: event.kind.token(),
         object_name: &event.object_name,
     };
     let data: Vec<Json> = rows.iter().map(|row| row_data(table, event, row)).collect();
     let body = match (&event.payload_template, data.first()) {
-        (Some(text), Some(row)) => template::write(text, &words, row),
+        (Some(text), Some(row)) => template::write(text, &words, row, &urls),
         _ => default_body(&words, data, account.settings.secret_in_body).to_string(),
     };
-    let body = Bytes::from(body);
+    let pk_ids = rows.iter().map(|row| row.pk_id).collect();
+    add(account, webhook, event, id, body, pk_ids);
+}
+
+/// Keeps a message and queues its calls.
+fn add(
+    account: &mut Account,
+    webhook: &mut Webhook,
+    event: &mut Event,
+    id: String,
+    body: String,
+    pk_ids: Vec<i64>,
+) {
+    let mark = if account.settings.byte_order_mark { "\u{feff}" } else { "" };
+    let body = Bytes::from(format!("{mark}{body}"));
     let fits = body.len() <= account.settings.max_message_bytes;
     let mut message = Message {
         id,
@@ -108,7 +129,7 @@ fn queue(account: &mut Account, table_at: usize, webhook: &mut Webhook, event: &
         event_id: event.id.clone(),
         kind: event.kind,
         object_name: event.object_name.clone(),
-        pk_ids: rows.iter().map(|row| row.pk_id).collect(),
+        pk_ids,
         body,
         attempts: 0,
         state: State::Queued,
@@ -127,6 +148,60 @@ fn queue(account: &mut Account, table_at: usize, webhook: &mut Webhook, event: &
     if fits {
         enqueue(account, webhook, number);
     }
+}
+
+/// A message without `data`, to try the URL of a new event (knob `TestMessage`).
+pub fn announce_test(account: &mut Account, webhook_id: &str, event_id: &str) {
+    let mut webhooks = std::mem::take(&mut account.webhooks);
+    if let Some(webhook) = webhooks.iter_mut().find(|webhook| webhook.id == webhook_id)
+        && let Some(at) = webhook.events.iter().position(|event| event.id == event_id)
+    {
+        let mut event = webhook.events.remove(at);
+        let id = account.env.uuid().to_string();
+        let words = Words {
+            secret: &webhook.secret,
+            webhook_id: &webhook.id,
+            message_id: &id,
+            event_id: &event.id,
+            call_id: "",
+            account_id: &account.id,
+            event_date: &format!("{}{}", environment::now_text(), account.settings.event_date_suffix),
+            event_type: "webhook.test",
+            object_name: &event.object_name,
+        };
+        let mut body = default_body(&words, Vec::new(), account.settings.secret_in_body);
+        if let Some(members) = body.as_object_mut() {
+            members.remove("data");
+        }
+        add(account, webhook, &mut event, id, body.to_string(), Vec::new());
+        webhook.events.insert(at, event);
+    }
+    account.webhooks = webhooks;
+}
+
+/// URLs for the files that a template points at.
+fn download_urls(account: &mut Account, table_at: usize, template: &str, row: &Row) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for name in template::downloads(template) {
+        let table = account.tables.get(table_at);
+        let value = table.and_then(|table| row.values.get(table.position(name)?));
+        let file = match value {
+            Some(Value::File(file)) => Some(Arc::clone(file)),
+            Some(Value::Text(path)) if table.is_some_and(|table| is_file_field(table, name)) => {
+                account.files.at_path(path).map(|entry| Arc::new(entry.file.clone()))
+            }
+            _ => None,
+        };
+        let Some(file) = file else { continue };
+        let token = account.env.hex64();
+        account.downloads.offer(&token, file, account.settings.download_url_seconds, Instant::now());
+        found.push((name.to_owned(), format!("{}/{}/{token}", account.base_url, downloads::PATH)));
+    }
+    found
+}
+
+fn is_file_field(table: &Table, name: &str) -> bool {
+    table.field(name).is_ok_and(|field| field.kind == FieldType::File)
 }
 
 /// Puts the calls of a message into the queue of its webhook.

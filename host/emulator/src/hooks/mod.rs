@@ -18,6 +18,8 @@ use std::time::Instant;
 use serde_json::{Map, Value as Json, json};
 use tokio::sync::Notify;
 
+use crate::settings::SOURCES;
+
 pub use announce::announce;
 pub use messages::{Messages, State};
 
@@ -195,7 +197,7 @@ impl Event {
             members.insert("ObjectId".to_owned(), json!(self.object_id));
         }
         members.insert("ObjectFields".to_owned(), json!(self.object_fields));
-        let all = || rules::SOURCES.iter().map(|source| (*source).to_owned()).collect();
+        let all = || SOURCES.iter().map(|source| (*source).to_owned()).collect();
         members.insert("EventSources".to_owned(), json!(self.sources.clone().unwrap_or_else(all)));
         members.insert("CustomPayloadFields".to_owned(), json!(self.payload_fields));
         members.insert("CustomPayloadTemplate".to_owned(), json!(self.payload_template));

@@ -14,10 +14,6 @@ use crate::data::Table;
 use crate::error::ApiError;
 use crate::settings::Settings;
 
-/// All event sources; the contract lists the first five, Caspio's own n8n node sends all.
-pub const SOURCES: [&str; 7] =
-    ["Datasheet", "DataPages", "RESTAPIs", "TriggeredActions", "Tasks", "DataParts", "Extensions"];
-
 /// Body that makes or changes a webhook.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
@@ -138,10 +134,8 @@ pub fn event(
     }
     let mut sources = Vec::new();
     for source in body.event_sources.iter().flatten() {
-        let known = SOURCES.iter().find(|known| known.eq_ignore_ascii_case(source));
-        sources.push(
-            (*known.ok_or_else(|| ApiError::body(format!("'{source}' is no event source.")))?).to_owned(),
-        );
+        let known = account.settings.event_sources.iter().find(|known| known.eq_ignore_ascii_case(source));
+        sources.push(known.ok_or_else(|| ApiError::body(format!("'{source}' is no event source.")))?.clone());
     }
     let payload_fields = fields(table, body.custom_payload_fields.as_deref())?;
     let payload_template = body.custom_payload_template.clone().filter(|text| !text.trim().is_empty());

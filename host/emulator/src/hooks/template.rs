@@ -2,8 +2,8 @@
 //!
 //! A template is JSON with single quotes in place of double ones and placeholders
 //! `[@out-hook:name]`, `[@field:Name]`, `[@field:Name/]`. Within quotes a value is written as escaped
-//! text, elsewhere as JSON. How Caspio escapes is not known; this way the result stays JSON. An
-//! attachment's download URL does not exist here and is written like the value.
+//! text, elsewhere as JSON. How Caspio escapes is not known; this way the result stays JSON. With a slash
+//! an attachment or file is its download URL ([`crate::downloads`]), without one its name.
 
 use serde_json::Value as Json;
 
@@ -45,6 +45,8 @@ enum Piece<'a> {
     Text(&'a str),
     Word(&'a str),
     Field(&'a str),
+    /// `[@field:Name/]`
+    Download(&'a str),
 }
 
 /// Cuts a template at its placeholders.
@@ -55,7 +57,10 @@ fn pieces(template: &str) -> Vec<Piece<'_>> {
         let Some((inside, behind)) = after.split_once(']') else { break };
         let piece = match inside.split_once(':') {
             Some(("out-hook", name)) => Piece::Word(name),
-            Some(("field", name)) => Piece::Field(name.trim_end_matches('/')),
+            Some(("field", name)) => match name.strip_suffix('/') {
+                Some(name) => Piece::Download(name),
+                None => Piece::Field(name),
+            },
             _ => break,
         };
         found.push(Piece::Text(before));
@@ -72,7 +77,9 @@ pub fn check(table: &Table, template: &str) -> Result<(), ApiError> {
         let known = match piece {
             Piece::Text(text) => !text.contains("[@"),
             Piece::Word(name) => WORDS.contains(&name),
-            Piece::Field(name) => name.eq_ignore_ascii_case("PK_ID") || table.position(name).is_some(),
+            Piece::Field(name) | Piece::Download(name) => {
+                name.eq_ignore_ascii_case("PK_ID") || table.position(name).is_some()
+            }
         };
         if !known {
             return Err(ApiError::body("CustomPayloadTemplate has an unknown placeholder. Correct it."));
@@ -93,8 +100,17 @@ const WORDS: [&str; 9] = [
     "objectName",
 ];
 
-/// Writes the body for one row.
-pub fn write(template: &str, words: &Words<'_>, row: &Json) -> String {
+/// Names of the fields whose download URL a template wants.
+pub fn downloads(template: &str) -> Vec<&str> {
+    let wanted = pieces(template).into_iter().filter_map(|piece| match piece {
+        Piece::Download(name) => Some(name),
+        _ => None,
+    });
+    wanted.collect()
+}
+
+/// Writes the body for one row; `urls` are download URLs by field.
+pub fn write(template: &str, words: &Words<'_>, row: &Json, urls: &[(String, String)]) -> String {
     let mut out = String::new();
     let mut quoted = false;
     for piece in pieces(template) {
@@ -112,6 +128,10 @@ pub fn write(template: &str, words: &Words<'_>, row: &Json) -> String {
             }
             Piece::Word(name) => Json::from(words.get(name).unwrap_or_default()),
             Piece::Field(name) => field(row, name),
+            Piece::Download(name) => {
+                let url = urls.iter().find(|(field, _)| field == name);
+                url.map_or_else(|| field(row, name), |(_, url)| Json::from(url.as_str()))
+            }
         };
         if quoted {
             let text = match value {
@@ -156,7 +176,7 @@ mod tests {
             object_name: "o",
         };
         let text = "{'messageId': '[@out-hook:messageId]', 'data': [{'PK_ID': [@field:PK_ID], 'N': '[@field:n/]', 'Z': '[@field:Z]'}]}";
-        let body = write(text, &words, &json!({"PK_ID": 7, "N": "O'Brien \"x\"", "Z": null}));
+        let body = write(text, &words, &json!({"PK_ID": 7, "N": "O'Brien \"x\"", "Z": null}), &[]);
         let parsed: Json = serde_json::from_str(&body).unwrap();
         assert_eq!(parsed, json!({"messageId": "m", "data": [{"PK_ID": 7, "N": "O'Brien \"x\"", "Z": ""}]}));
     }

@@ -1,12 +1,18 @@
 //! REST v3 under `/integrations/rest/v3`, and `/rest/v2` as another name for it.
 //!
 //! [`handle`] checks the token, the rate limit and the grant, then matches the path once and calls
-//! the file of its family: `tables`, `records`, `webhooks`. Files, attachments, directories and
-//! tasks are not there yet and say so (501). Unknown paths are 404, known ones with another verb 405.
+//! the file of its family. [`routes`] knows all paths and verbs, so no handler refuses one; Bridge
+//! applications are no part of it.
 
+pub mod attachments;
+pub mod directories;
+pub mod files;
 pub mod passwords;
 pub mod records;
+pub mod routes;
 pub mod tables;
+pub mod tasks;
+pub mod views;
 pub mod webhooks;
 
 use std::sync::Arc;
@@ -32,30 +38,20 @@ pub fn handle(
     let (rest, version) = match segments.as_slice() {
         ["integrations", "rest", version, rest @ ..] if version.eq_ignore_ascii_case("v3") => (rest, 3),
         ["rest", version, rest @ ..] if version.eq_ignore_ascii_case("v2") => (rest, 2),
-        _ => return Err(no_path()),
+        _ => return Err(ApiError::path()),
     };
     let client = account.tokens.check(request.authorization.as_deref(), now)?;
     if !account.admit(now) {
         let limit = account.settings.rate_limit.clone().unwrap_or_default();
         return match limit.form {
             RateLimitForm::Array400 => Ok(faults::api_calls_rate()),
-            RateLimitForm::Status429 => match limit.retry_after_seconds {
-                None => Err(faults::throttled()),
-                Some(seconds) => {
-                    let error = faults::throttled();
-                    let mut reply =
-                        Reply::json(error.status, json!({"Code": error.code, "Message": error.message}));
-                    reply.headers.push(("retry-after", seconds.to_string()));
-                    Ok(reply)
-                }
-            },
+            RateLimitForm::Status429 => {
+                Err(ApiError { retry_after: limit.retry_after_seconds, ..faults::throttled() })
+            }
         };
     }
-    route(shared, account, request, &client, rest, version)
-}
-
-fn no_path() -> ApiError {
-    ApiError::new(404, "ObjectNotFound", "There is nothing under this path.")
+    routes::check(rest, &request.method, version)?;
+    route(shared, account, request, &client, rest)
 }
 
 fn route(
@@ -64,9 +60,8 @@ fn route(
     request: &Request,
     client: &Client,
     rest: &[&str],
-    version: u8,
 ) -> Result<Reply, ApiError> {
-    let Some((family, rest)) = rest.split_first() else { return Err(no_path()) };
+    let Some((family, rest)) = rest.split_first() else { return Err(ApiError::path()) };
     let method = request.method.as_str();
     match family.to_ascii_lowercase().as_str() {
         "tables" => {
@@ -75,22 +70,34 @@ fn route(
             }
             route_tables(account, request, client, method, rest)
         }
-        "views" => match (method, rest) {
-            ("GET", []) => Ok(Reply::json(200, json!({"Result": []}))),
-            (_, [name, ..]) => Err(ApiError::object("view", name)),
-            _ => Err(ApiError::method()),
-        },
-        "outgoingwebhooks" => {
-            if !client.can_manage_webhooks {
-                return Err(ApiError::forbidden("The profile may not manage outgoing webhooks."));
+        "views" => {
+            if let Some(name) = rest.first() {
+                may_touch(client, name)?;
             }
+            views::route(account, request, client, rest)
+        }
+        "outgoingwebhooks" => {
+            may(client.can_manage_webhooks, "manage outgoing webhooks")?;
             webhooks::route(shared, account, request, client, rest)
         }
-        "files" | "directories" | "dataimportexporttasks" | "bridgeapplications" if version == 3 => {
-            Err(ApiError::new(501, "NotImplemented", "The emulator does not have this resource yet."))
+        "files" => {
+            may(client.can_manage_files, "touch files")?;
+            files::route(account, request, rest)
         }
-        _ => Err(no_path()),
+        "directories" => {
+            may(client.can_manage_directories, "touch directories")?;
+            directories::route(account, request, client, rest)
+        }
+        "dataimportexporttasks" => {
+            may(client.can_run_tasks, "touch tasks")?;
+            tasks::route(account, request, client, rest)
+        }
+        _ => Err(ApiError::path()),
     }
+}
+
+fn may(granted: bool, what: &str) -> Result<(), ApiError> {
+    if granted { Ok(()) } else { Err(ApiError::forbidden(format!("The profile may not {what}."))) }
 }
 
 fn route_tables(
@@ -104,7 +111,12 @@ fn route_tables(
         ("GET", []) => Ok(tables::list(account, client)),
         ("POST", []) => tables::create(account, request, client),
         ("GET", [name]) => tables::get(account, name),
-        (_, [] | [_]) => Err(ApiError::method()),
+        // The fields of a directory are read by its name, as Caspio's own client does.
+        ("GET", [name, part, more @ ..])
+            if part.eq_ignore_ascii_case("fields") && account.table(name).is_none() && more.len() < 2 =>
+        {
+            directories::fields(account, name, more.first().copied())
+        }
         (_, [name, part, more @ ..]) => {
             let at = account.table_at(name)?;
             match (method, part.to_ascii_lowercase().as_str(), more) {
@@ -120,23 +132,31 @@ fn route_tables(
                 ("GET", "passwordfields", []) => passwords::list(account, at),
                 ("PUT", "passwordfields", [field]) => passwords::set(account, at, field, request),
                 ("DELETE", "passwordfields", [field]) => passwords::clear(account, at, field, request),
-                (_, "attachments", _) => {
-                    Err(ApiError::new(501, "NotImplemented", "The emulator does not have attachments yet."))
+                (_, "attachments", more) => {
+                    attachments::route(account, attachments::Site::Table(at), request, more)
                 }
-                (_, "fields", [] | [_]) | (_, "records", []) | (_, "passwordfields", [] | [_]) => {
-                    Err(ApiError::method())
-                }
-                _ => Err(no_path()),
+                _ => Err(ApiError::path()),
             }
         }
+        _ => Err(ApiError::path()),
     }
 }
 
-fn may_touch(client: &Client, table: &str) -> Result<(), ApiError> {
-    match &client.tables {
-        Some(names) if !names.iter().any(|name| name.eq_ignore_ascii_case(table)) => {
-            Err(ApiError::forbidden(format!("The profile may not touch the table '{table}'.")))
-        }
-        _ => Ok(()),
+/// Whether the profile may touch a table, view, directory or task of this name.
+pub fn is_granted(client: &Client, name: &str) -> bool {
+    client.tables.as_ref().is_none_or(|names| names.iter().any(|own| own.eq_ignore_ascii_case(name)))
+}
+
+fn may_touch(client: &Client, name: &str) -> Result<(), ApiError> {
+    if is_granted(client, name) {
+        return Ok(());
     }
+    Err(ApiError::forbidden(format!("The profile may not touch '{name}'.")))
+}
+
+/// Names of objects that the profile may touch, in order.
+pub fn names<'a>(client: &Client, all: impl Iterator<Item = &'a str>) -> Reply {
+    let mut names: Vec<&str> = all.filter(|name| is_granted(client, name)).collect();
+    names.sort_by_key(|name| name.to_lowercase());
+    Reply::json(200, json!({"Result": names}))
 }

@@ -4,6 +4,7 @@
 //! name it. Setting and clearing need a condition, like every PUT and DELETE, and count as a change
 //! of the row for webhooks. A field of another type is 404, as since Caspio 73.0.
 
+use serde::Deserialize;
 use serde_json::json;
 
 use crate::account::Account;
@@ -11,6 +12,12 @@ use crate::data::{FieldType, Table, Value};
 use crate::error::ApiError;
 use crate::http::{Reply, Request};
 use crate::rows;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct Password {
+    value: Option<String>,
+}
 
 fn table(account: &Account, at: usize) -> Result<&Table, ApiError> {
     account.tables.get(at).ok_or_else(|| ApiError::object("table", ""))
@@ -35,20 +42,16 @@ fn write(
     if table.field(name)?.kind != FieldType::Password {
         return Err(ApiError::field(name));
     }
-    let condition = request
-        .param("q.where")
-        .or_else(|| request.param("where"))
-        .ok_or_else(|| ApiError::query("q.where is missing. Say which records are meant."))?;
-    let affected = rows::assign(account, at, condition, &vec![(place, to)], "RESTAPIs")?.0;
+    let keys = rows::keys(account, at, request.condition()?)?;
+    let affected = rows::assign(account, at, &keys, &vec![(place, to)], "RESTAPIs")?.0;
     Ok(Reply::json(200, json!({"RecordsAffected": affected})))
 }
 
 /// `PUT /tables/{t}/passwordFields/{f}`
 pub fn set(account: &mut Account, at: usize, name: &str, request: &Request) -> Result<Reply, ApiError> {
-    let body = request.object()?;
-    let value = body.get("Value").and_then(serde_json::Value::as_str);
-    let value = value.ok_or_else(|| ApiError::body("Value is missing. Send {\"Value\":\"…\"}."))?;
-    write(account, at, name, request, Value::Text(value.to_owned()))
+    let body: Password = request.typed()?;
+    let value = body.value.ok_or_else(|| ApiError::body("Value is missing. Send {\"Value\":\"…\"}."))?;
+    write(account, at, name, request, Value::Text(value))
 }
 
 /// `DELETE /tables/{t}/passwordFields/{f}`

@@ -13,6 +13,7 @@ use crate::account::{Account, Shared};
 use crate::auth::Client;
 use crate::environment;
 use crate::error::ApiError;
+use crate::hooks::announce::announce_test;
 use crate::hooks::rules::{self, EventBody, EventParts, WebhookBody};
 use crate::hooks::{Counters, Event, Shape, Stamps, Webhook, deliver};
 use crate::http::{Reply, Request};
@@ -33,7 +34,6 @@ pub fn route(
         ("GET", [id]) => Ok(Reply::json(200, Json::Object(find(account, id)?.to_json(Shape::Get)))),
         ("PUT", [id]) => update(account, id, &request.typed()?, by),
         ("DELETE", [id]) => delete(account, id),
-        (_, [] | [_]) => Err(ApiError::method()),
         (method, [id, events, more @ ..]) if events.eq_ignore_ascii_case("events") => match (method, more) {
             ("GET", []) => {
                 let webhook = find(account, id)?;
@@ -51,10 +51,9 @@ pub fn route(
                 find_mut(account, id)?.events.retain(|own| own.id != *event);
                 Ok(Reply::empty(204))
             }
-            (_, [] | [_]) => Err(ApiError::method()),
-            _ => Err(ApiError::new(404, "ObjectNotFound", "There is nothing under this path.")),
+            _ => Err(ApiError::path()),
         },
-        _ => Err(ApiError::new(404, "ObjectNotFound", "There is nothing under this path.")),
+        _ => Err(ApiError::path()),
     }
 }
 
@@ -195,7 +194,11 @@ fn create_event(account: &mut Account, id: &str, body: &EventBody, by: &str) -> 
     };
     fill(&mut event, parts);
     let reply = Reply::json(201, event.to_json(Shape::Post));
+    let event_id = event.id.clone();
     find_mut(account, id)?.events.push(event);
+    if account.settings.test_message {
+        announce_test(account, id, &event_id);
+    }
     Ok(reply)
 }
 

@@ -196,9 +196,8 @@ impl Query<'_> {
 
 fn all_columns(table: &Table) -> Vec<(String, Scalar)> {
     let fields = table.fields.iter().enumerate().filter(|(_, field)| field.kind != FieldType::Password);
-    std::iter::once(("PK_ID".to_owned(), Scalar::PkId))
-        .chain(fields.map(|(at, field)| (field.name.clone(), Scalar::Column(at))))
-        .collect()
+    let key = table.key_column.is_none().then(|| ("PK_ID".to_owned(), Scalar::PkId));
+    key.into_iter().chain(fields.map(|(at, field)| (field.name.clone(), Scalar::Column(at)))).collect()
 }
 
 fn select_columns(
@@ -323,7 +322,9 @@ fn show(table: &Table, plan: &Plan, values: &[Value]) -> Json {
     let mut members = Map::new();
     for ((label, scalar), value) in plan.columns.iter().zip(values) {
         let json = match scalar {
-            Scalar::Column(at) => table.fields.get(*at).map_or(Json::Null, |field| value.to_json(field)),
+            Scalar::Column(at) => {
+                table.fields.get(*at).map_or(Json::Null, |field| value.to_json(field, table.forms))
+            }
             _ => value.plain_json(),
         };
         members.insert(label.clone(), json);

@@ -109,6 +109,12 @@ fn show(x: &Value) {
     ];
     output::members(x, &members);
     for trigger in x.get("triggers").and_then(Value::as_array).into_iter().flatten() {
+        if let Some(schedule) = trigger.get("schedule") {
+            let parts = ["cron", "time_zone", "missed"].map(|name| cell(schedule, name));
+            let [cron, zone, missed] = parts;
+            output::line(&format!("{:<11} schedule {cron} ({zone}), missed ticks: {missed}", "trigger"));
+            continue;
+        }
         let mut text = format!("{} of {}", cell(trigger, "event"), cell(trigger, "table"));
         for (what, name) in [("fields", "fields"), ("sources", "sources")] {
             let names: Vec<&str> = trigger

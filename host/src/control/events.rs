@@ -161,6 +161,7 @@ impl From<EventRecord> for EventView {
             message_id: x.caspio_message_id,
             from: match (x.by_host, x.reconciled) {
                 (false, _) => "webhook",
+                _ if x.kind == TriggerKind::Schedule => "schedule",
                 (true, true) => "sweep",
                 (true, false) => "person",
             },

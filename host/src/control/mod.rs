@@ -23,6 +23,7 @@ use crate::config::DataDir;
 use crate::coverage::Coverage;
 use crate::model::{MessageId, TenantId};
 use crate::runtime::Runtime;
+use crate::scheduler::Schedules;
 use crate::secrets::DataKey;
 use crate::store::{AuditEntry, Store, StoreError, WorkflowRecord};
 use crate::triggers::Triggers;
@@ -56,6 +57,8 @@ pub struct Control {
     pub triggers: Arc<Triggers>,
     /// Sweeps and backfills.
     pub coverage: Coverage,
+    /// Ticks by the clock.
+    pub schedules: Arc<Schedules>,
     /// Compiles and links.
     pub runtime: Runtime,
     /// Where components lie.

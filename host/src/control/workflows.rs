@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::clock::Time;
 use crate::manifest::Manifest;
-use crate::model::{TenantId, WorkflowState};
+use crate::model::{TenantId, TriggerKind, WorkflowState};
 use crate::store::{StoreError, WorkflowRecord};
 use crate::triggers::WantedTrigger;
 
@@ -60,6 +60,32 @@ pub struct TriggerView {
     pub sources: Vec<String>,
     /// One run for the whole message.
     pub batch: bool,
+    /// Of a schedule: pattern, time zone, and what becomes of missed ticks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<crate::manifest::Schedule>,
+}
+
+impl TriggerView {
+    fn all(manifest: Manifest) -> Vec<Self> {
+        let of_record = |t: crate::manifest::Trigger| Self {
+            event: t.kind.as_str().to_owned(),
+            table: t.table,
+            fields: t.fields,
+            sources: t.sources,
+            batch: t.batch,
+            schedule: None,
+        };
+        let by_clock = |schedule| Self {
+            event: TriggerKind::Schedule.as_str().to_owned(),
+            table: String::new(),
+            fields: Vec::new(),
+            sources: Vec::new(),
+            batch: false,
+            schedule: Some(schedule),
+        };
+        let records = manifest.triggers.into_iter().map(of_record);
+        records.chain(manifest.schedules.into_iter().map(by_clock)).collect()
+    }
 }
 
 /// A webhook, as shown: without URL and secret.
@@ -121,17 +147,7 @@ impl Control {
             connection: connection.map(|c| c.name).unwrap_or_default(),
             component: hex::encode(version.component),
             deployed_at: version.created_at.to_string(),
-            triggers: manifest
-                .triggers
-                .into_iter()
-                .map(|t| TriggerView {
-                    event: t.kind.as_str().to_owned(),
-                    table: t.table,
-                    fields: t.fields,
-                    sources: t.sources,
-                    batch: t.batch,
-                })
-                .collect(),
+            triggers: TriggerView::all(manifest),
             webhook,
             runs: runs.into_iter().map(|(state, n)| (state.to_string(), n)).collect(),
             messages: messages.into_iter().map(|(state, n)| (state.to_string(), n)).collect(),
@@ -223,8 +239,15 @@ impl Control {
         let version = self.store.version(record.id, record.active_version).await?;
         let version = version.ok_or(StoreError::Missing("version"))?;
         let wanted = WantedTrigger::all(&Manifest::parse(&version.manifest)?);
-        self.triggers.ensure(tenant, record.id, &record.name, version.connection, &wanted, activate).await?;
+        if wanted.is_empty() && self.store.webhook_of(record.id).await?.is_none() {
+            // It runs by the clock only: nothing of it is in Caspio.
+            self.store.activate_workflow(record.id, activate).await?;
+        } else {
+            let (name, connection) = (&record.name, version.connection);
+            self.triggers.ensure(tenant, record.id, name, connection, &wanted, activate).await?;
+        }
         self.coverage.wake();
+        self.schedules.wake();
         Ok(())
     }
 }

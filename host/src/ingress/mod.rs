@@ -18,7 +18,7 @@ use crate::store::StoreError;
 
 pub use cut::MOST_ROWS;
 pub use hooks::{Hook, Hooks};
-pub use store::{Accepted, Found, StoredEvent, found_message, persist, persist_by_hand};
+pub use store::{Accepted, Found, StoredEvent, found_message, persist, persist_by_hand, tick_message};
 pub use tags::{Tagger, name_tag};
 pub use verify::{RawMessage, Verified, VerifiedMessage, verify};
 

@@ -169,6 +169,20 @@ pub fn found_message(
     own_message(key, tenant, Origin::Sweep(workflow), events)
 }
 
+/// A message of a schedule's tick.
+///
+/// # Errors
+/// When a key fails.
+pub fn tick_message(
+    key: &TenantKey,
+    tenant: &TenantId,
+    workflow: WorkflowId,
+    event: &Event,
+) -> Result<NewMessage, IngressError> {
+    let found = Found { event: event.clone(), tags: Vec::new() };
+    own_message(key, tenant, Origin::Schedule(workflow), &[found])
+}
+
 /// A message that no webhook brought.
 fn own_message(
     key: &TenantKey,

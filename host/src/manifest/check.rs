@@ -7,7 +7,7 @@ use toml::Spanned;
 use crate::model::{Reconcile, TriggerKind};
 
 use super::raw::{Raw, RawReconcile, RawTrigger};
-use super::{Grants, Manifest, ManifestError, Op, SOURCES, Trigger};
+use super::{Grants, Manifest, ManifestError, Op, SOURCES, Schedule, Trigger};
 
 /// Longest text of one setting, in bytes: settings are for choices, not for data.
 const SETTING_MAX: usize = 64 * 1024;
@@ -49,8 +49,18 @@ pub(super) fn check(raw: Raw, text: &str) -> Result<Manifest, ManifestError> {
         );
     }
     let mut triggers: Vec<Trigger> = Vec::with_capacity(raw.triggers.len());
+    let mut schedules: Vec<Schedule> = Vec::new();
     for spanned in raw.triggers {
         let at = spanned.span().start;
+        if spanned.get_ref().event.get_ref() == TriggerKind::Schedule.as_str() {
+            let schedule = Schedule::of(spanned.into_inner(), at)
+                .map_err(|(at, message)| ManifestError::at(text, at, message))?;
+            if schedules.contains(&schedule) {
+                return wrong(at, "two schedules are the same; remove one".to_owned());
+            }
+            schedules.push(schedule);
+            continue;
+        }
         let trigger = trigger(spanned.into_inner(), &grants, at, text)?;
         if triggers.iter().any(|other| collide(other, &trigger)) {
             let message = if trigger.kind == TriggerKind::RecordUpdate {
@@ -88,6 +98,7 @@ pub(super) fn check(raw: Raw, text: &str) -> Result<Manifest, ManifestError> {
         component: raw.component.into_inner(),
         connection: raw.connection.map(Spanned::into_inner),
         triggers,
+        schedules,
         grants,
         limits: limits.0,
         retry: retry.0,
@@ -120,13 +131,27 @@ fn trigger(raw: RawTrigger, grants: &Grants, at: usize, text: &str) -> Result<Tr
         None => {
             return wrong(
                 raw.event.span().start,
-                "`event` must be \"record-insert\", \"record-update\" or \"record-delete\"".to_owned(),
+                "`event` must be \"record-insert\", \"record-update\", \"record-delete\" or \"schedule\""
+                    .to_owned(),
             );
         }
     };
-    if raw.table.get_ref().trim().is_empty() {
-        return wrong(raw.table.span().start, "`table` must name a table of the connection".to_owned());
+    for (name, at) in [
+        ("cron", raw.cron.as_ref().map(|x| x.span().start)),
+        ("time_zone", raw.time_zone.as_ref().map(|x| x.span().start)),
+        ("missed", raw.missed.as_ref().map(|x| x.span().start)),
+    ] {
+        if let Some(at) = at {
+            return wrong(at, format!("`{name}` goes with event = \"schedule\" only; remove it"));
+        }
     }
+    let table = match raw.table {
+        Some(table) if !table.get_ref().trim().is_empty() => table,
+        other => {
+            let at = other.map_or(at, |table| table.span().start);
+            return wrong(at, "`table` must name a table of the connection".to_owned());
+        }
+    };
     if let Some(fields) = &raw.fields
         && kind != TriggerKind::RecordUpdate
     {
@@ -135,7 +160,7 @@ fn trigger(raw: RawTrigger, grants: &Grants, at: usize, text: &str) -> Result<Tr
             "`fields` goes with event = \"record-update\" only; remove it".to_owned(),
         );
     }
-    let table = raw.table.into_inner();
+    let table = table.into_inner();
     let reconcile = match raw.reconcile {
         Some(wanted) => {
             let span = wanted.span().start;

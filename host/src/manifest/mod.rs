@@ -9,6 +9,7 @@ mod check;
 mod error;
 mod limits;
 mod raw;
+mod schedule;
 
 use std::collections::BTreeMap;
 
@@ -16,6 +17,7 @@ use crate::model::{Limits, Reconcile, TriggerKind};
 
 pub use error::ManifestError;
 pub use limits::{LimitSettings, Retry};
+pub use schedule::{Missed, Schedule};
 
 /// Caspio's event sources: the five of its contract and the two that its own n8n node sends.
 pub const SOURCES: &[&str] =
@@ -98,6 +100,8 @@ pub struct Manifest {
     pub connection: Option<String>,
     /// When it runs.
     pub triggers: Vec<Trigger>,
+    /// When it runs by the clock.
+    pub schedules: Vec<Schedule>,
     /// What it may do.
     pub grants: Grants,
     /// What an attempt may use.

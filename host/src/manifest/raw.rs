@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{LimitSettings, Op, Retry};
+use super::{LimitSettings, Missed, Op, Retry};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -27,12 +27,15 @@ pub(super) struct Raw {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawTrigger {
     pub(super) event: Spanned<String>,
-    pub(super) table: Spanned<String>,
+    pub(super) table: Option<Spanned<String>>,
     pub(super) fields: Option<Spanned<Vec<String>>>,
     pub(super) sources: Option<Spanned<Vec<String>>>,
     #[serde(default)]
     pub(super) batch: bool,
     pub(super) reconcile: Option<Spanned<RawReconcile>>,
+    pub(super) cron: Option<Spanned<String>>,
+    pub(super) time_zone: Option<Spanned<String>>,
+    pub(super) missed: Option<Spanned<Missed>>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -5,6 +5,8 @@
 //! connection that has no budget now are left queued. After a start, runs that an earlier process
 //! left `running` are queued again. When the store fails, the loop waits and goes on.
 
+mod schedules;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +17,8 @@ use crate::clock::Time;
 use crate::execution::Executor;
 use crate::model::Cause;
 use crate::store::{Claim, ClaimedRun, StoreError};
+
+pub use schedules::Schedules;
 
 /// How long a shutdown waits for effects under way after the grace time: an effect's own timeout.
 const EFFECTS: Duration = Duration::from_secs(60);

@@ -28,7 +28,8 @@ pub(super) fn start(host: &Arc<Host>, stop: watch::Receiver<bool>) -> Background
         tokio::spawn(until(stop.clone(), mend(host.clone()))),
         tokio::spawn(until(stop.clone(), count(host.clone()))),
         tokio::spawn(until(stop.clone(), tombstones(host.clone()))),
-        tokio::spawn(until(stop, cover(host.clone()))),
+        tokio::spawn(until(stop.clone(), cover(host.clone()))),
+        tokio::spawn(until(stop, schedules(host.clone()))),
     ];
     Background { tasks }
 }
@@ -84,6 +85,10 @@ async fn mend(host: Arc<Host>) {
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(MEND.1);
     }
+}
+
+async fn schedules(host: Arc<Host>) {
+    host.schedules.run().await;
 }
 
 async fn cover(host: Arc<Host>) {

@@ -16,7 +16,7 @@ use crate::execution::{Executor, ExecutorParts, Feed, Schemas};
 use crate::ingress::Hooks;
 use crate::model::TenantId;
 use crate::runtime::{ComponentDigest, ComponentError, Runtime};
-use crate::scheduler::Scheduler;
+use crate::scheduler::{Scheduler, Schedules};
 use crate::secrets::{MasterKey, MasterKeyError, SealError, random_bytes};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
@@ -69,6 +69,7 @@ pub struct Host {
     pub(super) scheduler: Scheduler,
     pub(super) triggers: Arc<Triggers>,
     pub(super) coverage: Coverage,
+    pub(super) schedules: Arc<Schedules>,
     pub(super) connector: Connector,
     pub(super) runtime: Runtime,
     pub(super) data: DataDir,
@@ -139,12 +140,14 @@ impl Host {
             config.coverage.clone(),
             wake.clone(),
         );
+        let schedules = Arc::new(Schedules::new(store.clone(), keys.clone(), wake.clone()));
         let control = Control {
             store: store.clone(),
             keys,
             connector: connector.clone(),
             triggers: triggers.clone(),
             coverage: coverage.clone(),
+            schedules: schedules.clone(),
             runtime: runtime.clone(),
             data: data.clone(),
             public_url: public_url.clone(),
@@ -157,6 +160,7 @@ impl Host {
             scheduler,
             triggers,
             coverage,
+            schedules,
             connector,
             runtime,
             data,

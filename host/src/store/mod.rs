@@ -228,6 +228,13 @@ pub trait Store: Send + Sync + 'static {
         at: Time,
     ) -> Result<bool>;
 
+    /// Schedules whose next tick has come.
+    async fn due_schedules(&self, now: Time) -> Result<Vec<ScheduleRecord>>;
+    /// The earliest next tick.
+    async fn next_tick(&self) -> Result<Option<Time>>;
+    /// Queues a tick's event and keeps the tick after it. False when the schedule changed meanwhile.
+    async fn commit_tick(&self, tick: Tick) -> Result<bool>;
+
     /// Every table that is to be swept, now or later. Without counts.
     async fn sweeps(&self) -> Result<Vec<SweepRecord>>;
     /// How far a sweep is, with counts.

@@ -7,6 +7,7 @@ mod criteria;
 mod full_disk;
 mod letters;
 mod retries;
+mod schedules;
 mod shutdown;
 mod store;
 mod waits;

@@ -14,6 +14,8 @@ pub enum Origin {
     Person(WorkflowId),
     /// A sweep found it for this workflow.
     Sweep(WorkflowId),
+    /// This workflow's schedule ticked.
+    Schedule(WorkflowId),
 }
 
 /// A message to keep.

@@ -5,6 +5,7 @@ mod journal;
 mod letters;
 mod messages;
 mod runs;
+mod schedules;
 mod setup;
 mod webhooks;
 
@@ -13,5 +14,6 @@ pub use journal::*;
 pub use letters::*;
 pub use messages::*;
 pub use runs::*;
+pub use schedules::*;
 pub use setup::*;
 pub use webhooks::*;

@@ -251,6 +251,7 @@ pub(super) fn now(c: &Connection, workflow: WorkflowId, at: Time) -> Result<u64>
 
 /// What was known of a workflow's tables: while it is inactive, changes are not its own.
 pub(super) fn forget(c: &Connection, workflow: WorkflowId) -> Result<()> {
+    super::schedules::forget(c, workflow)?;
     let id = workflow.as_bytes();
     let sql = "DELETE FROM swept_rows WHERE sweep IN (SELECT id FROM sweeps WHERE workflow = ?1)";
     run(c, sql, params![id])?;

@@ -12,7 +12,7 @@ pub(super) fn ingest(c: &Connection, x: &NewMessage) -> Result<Ingested> {
     let Target { gone, deleted, workflow, connection } = target(c, x)?;
     let webhook = match &x.origin {
         Origin::Webhook(id) => Some(*id.as_bytes()),
-        Origin::Person(_) | Origin::Sweep(_) => None,
+        Origin::Person(_) | Origin::Sweep(_) | Origin::Schedule(_) => None,
     };
     let (state, reason) = match x.state {
         MessageState::Stored if gone => (MessageState::Skipped, Some(Cause::Inactive.as_str())),
@@ -85,7 +85,7 @@ fn target(c: &Connection, x: &NewMessage) -> Result<Target> {
              FROM webhooks h JOIN workflows w ON w.id = h.workflow WHERE h.id = ?1",
             id.as_bytes(),
         ),
-        Origin::Person(id) | Origin::Sweep(id) => (
+        Origin::Person(id) | Origin::Sweep(id) | Origin::Schedule(id) => (
             "workflow",
             "SELECT deleted_at IS NOT NULL, w.id, v.connection, deleted_at IS NOT NULL FROM workflows w
              JOIN workflow_versions v ON v.workflow = w.id AND v.number = w.active_version WHERE w.id = ?1",

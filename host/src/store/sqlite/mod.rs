@@ -12,6 +12,7 @@ mod messages;
 mod open;
 mod rows;
 mod runs;
+mod schedules;
 mod setup;
 mod webhooks;
 mod writer;
@@ -189,7 +190,7 @@ impl Store for SqliteStore {
         self.writer.write(move |c| setup::set_workflow_state(c, workflow, state)).await
     }
     async fn activate_workflow(&self, workflow: WorkflowId, resume: bool) -> Result<()> {
-        self.writer.write(move |c| setup::activate_workflow(c, workflow, resume)).await
+        self.writer.write(move |c| setup::activate_workflow(c, workflow, resume, Time::now())).await
     }
     async fn switch_workflow_state(
         &self,
@@ -304,6 +305,15 @@ impl Store for SqliteStore {
     }
     async fn message_counts(&self, workflow: WorkflowId) -> Result<Vec<(MessageState, u64)>> {
         self.read(move |c| messages::counts(c, workflow)).await
+    }
+    async fn due_schedules(&self, now: Time) -> Result<Vec<ScheduleRecord>> {
+        self.read(move |c| schedules::due(c, now)).await
+    }
+    async fn next_tick(&self) -> Result<Option<Time>> {
+        self.read(schedules::next).await
+    }
+    async fn commit_tick(&self, tick: Tick) -> Result<bool> {
+        self.writer.write(move |c| schedules::commit(c, &tick)).await
     }
     async fn letter(&self, tenant: &TenantId, run: RunId) -> Result<Option<Letter>> {
         let tenant = tenant.clone();

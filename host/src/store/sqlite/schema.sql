@@ -246,6 +246,17 @@ CREATE TABLE told (
 CREATE INDEX told_of_row ON told (workflow, table_name, pk_id);
 CREATE INDEX told_at ON told (at);
 
+-- Schedules of active workflows.
+CREATE TABLE schedules (
+    workflow BLOB NOT NULL REFERENCES workflows (id),
+    position INTEGER NOT NULL,
+    tenant   TEXT NOT NULL,
+    schedule TEXT NOT NULL,
+    next_at  INTEGER NOT NULL,
+    PRIMARY KEY (workflow, position)
+) STRICT;
+CREATE INDEX schedules_due ON schedules (next_at);
+
 -- A workflow being run over existing rows.
 CREATE TABLE backfills (
     id              BLOB PRIMARY KEY,

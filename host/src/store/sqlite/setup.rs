@@ -11,6 +11,7 @@ use crate::store::{
 
 use super::coverage;
 use super::rows::{all, first, id, insert, parsed, run, time};
+use super::schedules;
 
 pub(super) fn tenant_key(c: &Connection, tenant: &TenantId) -> Result<Option<Vec<u8>>> {
     first(c, "SELECT wrapped_key FROM tenants WHERE id = ?1", params![tenant.as_str()], |r| r.get(0))
@@ -176,6 +177,7 @@ pub(super) fn deploy(c: &Connection, x: &NewVersion) -> Result<Deployed> {
     // Whatever happens after this commit, its events are brought into step.
     let sql = "UPDATE webhooks SET stage = 'made' WHERE workflow = ?1 AND stage = 'ready'";
     run(c, sql, params![workflow.as_bytes()])?;
+    schedules::set(c, workflow, x.at)?;
     Ok(Deployed { workflow, number })
 }
 
@@ -269,10 +271,11 @@ pub(super) fn set_workflow_state(c: &Connection, workflow: WorkflowId, state: Wo
     }
 }
 
-pub(super) fn activate_workflow(c: &Connection, workflow: WorkflowId, resume: bool) -> Result<()> {
+pub(super) fn activate_workflow(c: &Connection, workflow: WorkflowId, resume: bool, at: Time) -> Result<()> {
     let sql = "UPDATE workflows SET state = 'active'
                WHERE id = ?1 AND deleted_at IS NULL AND (?2 OR state <> 'paused')";
-    run(c, sql, params![workflow.as_bytes(), resume]).map(drop)
+    run(c, sql, params![workflow.as_bytes(), resume])?;
+    schedules::set(c, workflow, at)
 }
 
 pub(super) fn switch_workflow_state(

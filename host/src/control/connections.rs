@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::caspio::{BaseUrl, CallContext, Credentials};
 use crate::clock::Time;
-use crate::model::{ConnectionId, TenantId};
+use crate::model::{Cause, ConnectionId, TenantId};
 use crate::secrets::Secret;
-use crate::store::{ConnectionRecord, StoreError};
+use crate::store::{CallBudget, ConnectionRecord, StoreError};
 
 use super::{Control, ControlError, Kind, Result};
 
@@ -93,6 +93,7 @@ impl Control {
                 client_id,
                 sealed_secret,
                 created_at: Time::now(),
+                budget: CallBudget::default(),
             };
             let view = ConnectionView::from(record.clone());
             match self.store.add_connection(record).await {
@@ -118,7 +119,7 @@ impl Control {
         let next = format!("give it the new client secret with: caspian connection rotate {name}");
         self.try_out(tenant, &record, Secret::new(secret), &next).await?;
         // What a person mended in Caspio, runs need not find out by themselves.
-        self.store.hurry(record.id, Time::now()).await?;
+        self.store.hurry(record.id, Cause::Connection, Time::now()).await?;
         self.wake.notify_one();
         Ok(record.into())
     }
@@ -179,7 +180,7 @@ impl Control {
         let sealed = key.seal("connections", "secret", record.id.as_bytes(), secret.as_bytes())?;
         self.store.set_secret(record.id, sealed).await?;
         self.connector.clients().forget(record.id);
-        self.store.hurry(record.id, Time::now()).await?;
+        self.store.hurry(record.id, Cause::Connection, Time::now()).await?;
         self.wake.notify_one();
         self.audit(tenant, "connection.rotate", name).await?;
         Ok(record.into())
@@ -207,7 +208,7 @@ impl Control {
         self.audit(tenant, "connection.remove", name).await
     }
 
-    async fn connection_record(&self, tenant: &TenantId, name: &str) -> Result<ConnectionRecord> {
+    pub(super) async fn connection_record(&self, tenant: &TenantId, name: &str) -> Result<ConnectionRecord> {
         self.store.connection_named(tenant, name).await?.ok_or_else(|| {
             ControlError::not_found(
                 "connection-not-found",

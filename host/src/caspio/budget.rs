@@ -1,8 +1,8 @@
 //! What a connection may still spend of its budget of calls.
 //!
-//! Counted in memory from what the store says at the first use; days and months are those of UTC. Only calls of runs are
-//! held back, and of those no part of an effect that is under way: whoever works by hand, and what must be finished, may go
-//! beyond it.
+//! Counted in memory from what the store says at the first use; days and months are those of UTC. Held back are calls of
+//! runs and of what goes on in the background, but no part of an effect that is under way: whoever works by hand, and what
+//! must be finished, may go beyond it.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

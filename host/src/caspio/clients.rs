@@ -121,7 +121,21 @@ impl CaspioClients {
             return known.clone();
         }
         let id = credentials.connection;
-        let client = Arc::new(Caspio {
+        let client = self.client(credentials, bucket, budget);
+        clients.insert(id, client.clone());
+        client
+    }
+
+    /// A client that is not kept, to try credentials out. Its calls are the connection's all the same.
+    #[must_use]
+    pub fn apart(&self, credentials: Credentials) -> Arc<Caspio> {
+        let bucket = self.bucket(credentials.base.host());
+        let budget = self.budget(credentials.connection);
+        self.client(credentials, bucket, budget)
+    }
+
+    fn client(&self, credentials: Credentials, bucket: Arc<Bucket>, budget: Arc<Budget>) -> Arc<Caspio> {
+        Arc::new(Caspio {
             credentials,
             shared: self.shared.clone(),
             bucket,
@@ -129,9 +143,7 @@ impl CaspioClients {
             budget,
             clock_ahead: AtomicI64::default(),
             refused_until: Mutex::default(),
-        });
-        clients.insert(id, client.clone());
-        client
+        })
     }
 
     /// The client of a connection, when it was made before.

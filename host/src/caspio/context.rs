@@ -19,6 +19,8 @@ pub struct CallContext {
     turn: Arc<AtomicBool>,
     /// What it belongs to is under way and must come to its end.
     committed: bool,
+    /// Nobody waits for it.
+    background: bool,
     waiting: Option<OnWait>,
 }
 
@@ -49,6 +51,7 @@ impl CallContext {
             sent: Arc::default(),
             turn: Arc::default(),
             committed: false,
+            background: false,
             waiting: None,
         }
     }
@@ -65,9 +68,15 @@ impl CallContext {
         Self { committed: true, ..self.clone() }
     }
 
-    /// Whether these calls wait when the budget is used up: those of runs do.
+    /// The same for calls of the host that nobody waits for: a used up budget holds them back.
+    #[must_use]
+    pub fn in_background(&self) -> Self {
+        Self { background: true, ..self.clone() }
+    }
+
+    /// Whether these calls are held back when the budget is used up.
     pub(super) fn can_wait(&self) -> bool {
-        self.run.is_some() && !self.committed
+        (self.run.is_some() || self.background) && !self.committed
     }
 
     /// Lets `guard` be held while a call waits for the rate limit, for a token, or to be repeated.

@@ -135,18 +135,17 @@ impl Control {
     ) -> Result<()> {
         let base = BaseUrl::parse(&record.base_url)
             .map_err(|e| ControlError::invalid("connection-url", e.to_string()))?;
-        let clients = self.connector.clients();
-        let trial = ConnectionId::new();
-        let caspio = clients.connect(Credentials {
+        // So that it is known what was spent of the budget; a secret that can't be opened is just what is replaced.
+        let _ = self.connector.connect(record.id).await;
+        let caspio = self.connector.clients().apart(Credentials {
             tenant: tenant.clone(),
-            connection: trial,
+            connection: record.id,
             name: record.name.clone(),
             base,
             client_id: record.client_id.clone(),
             client_secret: secret,
         });
         let checked = caspio.check(&CallContext::of_host(None, "connection.check")).await;
-        clients.forget(trial);
         checked.map_err(|error| match error.code() {
             "credentials" => {
                 let what = format!("connection '{}': Caspio refused the credentials", record.name);

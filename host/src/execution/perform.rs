@@ -1,5 +1,6 @@
 //! Actions against Caspio: reads, plans of effects, effects.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::caspio::{CallContext, Caspio, CaspioError};
@@ -7,7 +8,9 @@ use crate::clock::Time;
 use crate::journal::Plan;
 use crate::lineage::{Writing, changes_nothing, register};
 use crate::manifest::Manifest;
-use crate::model::{Action, ActionError, Answer, Criteria, Event, RunId, TableSchema, TenantId, TriggerKind};
+use crate::model::{
+    Action, ActionError, Answer, Criteria, Event, Row, RunId, TableSchema, TenantId, TriggerKind,
+};
 use crate::secrets::TenantKey;
 use crate::store::{NewWrite, WriteEnd};
 
@@ -215,12 +218,15 @@ impl Performer {
             Plan::Delete { pk_ids } => (TriggerKind::RecordDelete, pk_ids.clone()),
             Plan::Update { pk_ids } => {
                 // As the event shows the record: what is so already is no change, and causes no webhook.
-                let is_so = |pk_id: &i64| {
-                    let seen = event.rows.iter().find(|seen| seen.pk_id() == Some(*pk_id));
-                    seen.zip(row).is_some_and(|(seen, row)| changes_nothing(&schema, seen, row))
-                };
                 let of_event = first && event.table.eq_ignore_ascii_case(table);
-                let changed: Vec<i64> = pk_ids.iter().copied().filter(|id| !of_event || !is_so(id)).collect();
+                let seen: HashMap<i64, &Row> = match of_event {
+                    true => event.rows.iter().filter_map(|seen| Some((seen.pk_id()?, seen))).collect(),
+                    false => HashMap::new(),
+                };
+                let is_so = |pk_id: &i64| {
+                    seen.get(pk_id).zip(row).is_some_and(|(seen, row)| changes_nothing(&schema, seen, row))
+                };
+                let changed: Vec<i64> = pk_ids.iter().copied().filter(|pk_id| !is_so(pk_id)).collect();
                 if changed.is_empty() {
                     return Ok(None);
                 }

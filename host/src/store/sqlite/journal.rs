@@ -45,7 +45,10 @@ pub(super) fn steps(c: &Connection, which: RunId) -> Result<Vec<StepRecord>> {
 pub(super) fn record(c: &Connection, which: RunId, owner: &str, write: &JournalWrite) -> Result<bool> {
     check_lease(c, which, owner)?;
     let due = write_steps(c, which, write)?;
-    run(c, "UPDATE runs SET host_crashes = 0 WHERE id = ?1", params![which.as_bytes()])?;
+    // A write that is registered once more for an effect that is repeated is none yet.
+    if !write.steps.is_empty() {
+        run(c, "UPDATE runs SET host_crashes = 0 WHERE id = ?1", params![which.as_bytes()])?;
+    }
     Ok(due)
 }
 

@@ -1,0 +1,93 @@
+//! Events that may come from a write whose end is not known wait for it.
+
+use caspian_e2e::{HostOptions, ManifestBuilder, Site, SiteOptions, until};
+use serde_json::{Value, json};
+
+use crate::{assert_chain, assert_cut, counting, number, on_tasks, set_number};
+
+const TASKS: &str = "/integrations/rest/v3/tables/Tasks/records";
+
+/// Waits for the run that waits for a write; answers it.
+async fn until_waiting(site: &Site) -> Value {
+    until("a run waits for a write", async || {
+        site.runs().await.into_iter().find(|run| run["state"] == "queued" && run["cause"] == "own-write")
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_event_that_comes_before_the_answer_is_stored_is_cut_all_the_same() {
+    let mut site = Site::start().await;
+    site.deploy(&counting("[loop]\nself_depth = 1\n")).await.ok();
+    site.restart_with("journal.before-result=3*return(error)->off").await;
+    set_number(&site, 10).await;
+    let runs = site.until_runs(3, &["succeeded", "skipped"]).await;
+    assert_chain(&runs);
+    assert_cut(&runs[2]);
+    assert_eq!(number(&site).await, 12);
+}
+
+#[tokio::test]
+async fn an_event_waits_for_an_update_that_a_crash_left_undecided() {
+    let mut site = Site::start().await;
+    site.deploy(&counting("")).await.ok();
+    site.restart_with("journal.before-result=return(kill)").await;
+    set_number(&site, 10).await;
+    site.host.until_dead().await;
+    // It is done again, but for a while Caspio is not to be reached.
+    site.account.fault("PUT", TASKS, None, json!({"Kind": "drop-before"})).await;
+    site.restart_with("").await;
+    let waiting = until_waiting(&site).await;
+    assert_eq!(waiting["pk_id"], 1);
+    site.account.clear_faults().await;
+    let runs = site.until_runs(2, &["succeeded", "skipped"]).await;
+    assert_chain(&runs);
+    assert_cut(&runs[1]);
+    assert_eq!(number(&site).await, 11);
+}
+
+#[tokio::test]
+async fn an_event_is_a_persons_when_the_write_it_waited_for_was_refused() {
+    let mut site = Site::start().await;
+    site.deploy(&counting("")).await.ok();
+    // Caspio refuses the write, and it takes a while until that is stored.
+    site.restart_with("journal.before-result=5*return(error)->off").await;
+    let refusal = json!({"Code": "SqlServerError", "Message": "no", "Resource": "", "RequestId": ""});
+    site.account
+        .fault("PUT", TASKS, Some(1), json!({"Kind": "status", "Status": 400, "Json": refusal}))
+        .await;
+    set_number(&site, 10).await;
+    until("the write is refused", async || (site.account.calls("PUT", TASKS).await == 1).then_some(())).await;
+    // A person does meanwhile what the workflow was about to do.
+    set_number(&site, 11).await;
+    let runs = site.until_runs(3, &["dead", "succeeded", "skipped"]).await;
+    assert_eq!(crate::states(&runs), ["dead", "succeeded", "skipped"]);
+    assert_eq!((&runs[1]["depth"], &runs[1]["caused_by"]), (&json!(0), &Value::Null), "{:#}", runs[1]);
+    assert_eq!(number(&site).await, 12);
+}
+
+#[tokio::test]
+async fn after_a_time_an_event_runs_though_nobody_decided_and_its_chain_still_ends() {
+    let mut site = Site::with(SiteOptions {
+        host: HostOptions { config: "[lineage]\nwindow_seconds = 4\n".to_owned(), ..HostOptions::default() },
+        ..SiteOptions::default()
+    })
+    .await;
+    let manifest = ManifestBuilder::probe("maker", "create")
+        .triggers(&on_tasks("insert", ""))
+        .grant("Tasks", "create")
+        .setting("table", "Tasks")
+        .setting("field", "Title");
+    site.deploy(&manifest).await.ok();
+    site.restart_with("journal.before-result=return(kill)").await;
+    site.account.insert("Tasks", json!({"Title": "first"})).await;
+    site.host.until_dead().await;
+    // The create was done, but nobody knows: its run is parked, and the event that it caused waits.
+    site.restart_with("").await;
+    let runs = site.until_runs(3, &["parked", "succeeded", "skipped"]).await;
+    assert_eq!(runs[0]["cause"], "undecided", "{:#}", runs[0]);
+    assert_eq!(runs[1]["state"], "succeeded", "nothing is lost: {:#}", runs[1]);
+    assert_eq!((&runs[1]["depth"], &runs[1]["caused_by"]["run"]), (&json!(1), &runs[0]["id"]));
+    assert_cut(&runs[2]);
+    assert_eq!(site.account.rows("Tasks").await.len(), 4, "the seed's, the person's, and one of each run");
+}

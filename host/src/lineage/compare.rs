@@ -7,8 +7,9 @@ use crate::store::{Fingerprints, OwnWrite, TriggerRecord};
 
 use super::canonical::canonical;
 
-/// How far the two clocks, and the whole seconds of Caspio's dates, may be apart.
-const SLACK_SECONDS: i64 = 15;
+/// How far the two clocks may be apart, and the whole seconds of Caspio's dates from the change. Rather more than less:
+/// a write that is not recognised may go in circles.
+const SLACK_SECONDS: i64 = 60;
 /// Offsets of time zones are multiples of it. Should a date of Caspio's not be UTC after all, it still tells the
 /// minutes and seconds.
 const ZONE_SECONDS: i64 = 900;
@@ -115,12 +116,12 @@ mod tests {
             ("2026-01-16T12:00:02", true),
             ("2026-01-16T11:59:50", true),
             ("2026-01-16T12:00:15", true),
-            ("2026-01-16T12:00:40", false),
-            ("2026-01-16T11:59:30", false),
+            ("2026-01-16T12:01:10", false),
+            ("2026-01-16T11:58:50", false),
             ("2026-01-16T12:07:00", false),
             ("2026-01-16T07:00:01", true),
             ("2026-01-16T17:45:01", true),
-            ("2026-01-16T07:00:40", false),
+            ("2026-01-16T07:01:10", false),
             ("", true),
         ] {
             assert_eq!(was_under_way(date, &done, now), fits, "{date}");
@@ -129,7 +130,7 @@ mod tests {
         let open = write("2026-01-16T12:00:00Z", None);
         let now = Time(open.at.0 + 300_000_000);
         for (date, fits) in
-            [("2026-01-16T12:04:50", true), ("2026-01-16T12:06:00", false), ("2026-01-16T11:59:00", false)]
+            [("2026-01-16T12:04:50", true), ("2026-01-16T12:06:30", false), ("2026-01-16T11:58:30", false)]
         {
             assert_eq!(was_under_way(date, &open, now), fits, "{date}");
         }

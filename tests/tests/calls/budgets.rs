@@ -97,6 +97,27 @@ async fn a_person_may_go_beyond_the_budget() {
 }
 
 #[tokio::test]
+async fn a_sweep_waits_for_the_budget_too() {
+    let site = Site::start().await;
+    let manifest = ManifestBuilder::probe("probe", "echo").triggers(
+        "[[trigger]]\nevent = \"record-insert\"\ntable = \"Patients\"\nreconcile = { every = \"1d\" }\n",
+    );
+    site.deploy(&manifest).await.ok();
+    let sweep = async || {
+        let shown = site.host.cli(&["coverage", "probe", "--json"]).await.json();
+        shown["sweeps"][0].clone()
+    };
+    until("the first round is done", async || (sweep().await["rounds"] == 1).then_some(())).await;
+    let spent = allow(&site, "--calls-per-day", 0).await;
+    site.host.cli(&["coverage", "probe", "--now"]).await.ok();
+    until("the sweep waits", async || (sweep().await["error"] == "budget").then_some(())).await;
+    assert_eq!(usage(&site, "action").await["calls"], spent);
+    site.host.cli(&["connection", "budget", "clinic", "--none"]).await.ok();
+    site.host.cli(&["coverage", "probe", "--now"]).await.ok();
+    until("the second round is done", async || (sweep().await["rounds"] == 2).then_some(())).await;
+}
+
+#[tokio::test]
 async fn a_budget_without_sense_is_refused() {
     let site = Site::start().await;
     let budget = async |arguments: &[&str]| {

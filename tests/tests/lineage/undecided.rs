@@ -27,6 +27,33 @@ async fn an_event_that_comes_before_the_answer_is_stored_is_cut_all_the_same() {
     assert_eq!(number(&site).await, 12);
 }
 
+/// The probe, started by new tasks: it makes another one.
+fn making(sections: &str) -> ManifestBuilder {
+    ManifestBuilder::probe("maker", "create")
+        .triggers(&on_tasks("insert", ""))
+        .grant("Tasks", "create")
+        .setting("table", "Tasks")
+        .setting("field", "Title")
+        .sections(sections)
+}
+
+#[tokio::test]
+async fn an_event_that_comes_before_the_new_records_key_is_known_is_cut_all_the_same() {
+    let mut site = Site::start().await;
+    site.deploy(&making("[loop]\nself_depth = 2\n")).await.ok();
+    site.restart_with("journal.before-result=3*return(error)->off").await;
+    // Another one with the same values comes in between, and starts a chain of its own.
+    let rows = site.account.insert("Tasks", json!({"Title": "first"})).await;
+    until("the first record is made", async || (site.account.calls("POST", TASKS).await >= 1).then_some(()))
+        .await;
+    site.account.insert("Tasks", json!({"Title": rows[0]["PK_ID"].to_string()})).await;
+    let runs = site.until_runs(8, &["succeeded", "skipped"]).await;
+    let of_depth = |depth: u64| runs.iter().filter(|run| run["depth"] == depth).count();
+    assert_eq!([0, 1, 2, 3].map(of_depth), [2, 2, 2, 2], "{runs:#?}");
+    runs.iter().filter(|run| run["depth"] == 3).for_each(assert_cut);
+    assert_eq!(site.account.rows("Tasks").await.len(), 9, "the seed's, two by people, and one of each run");
+}
+
 #[tokio::test]
 async fn an_event_waits_for_an_update_that_a_crash_left_undecided() {
     let mut site = Site::start().await;
@@ -73,12 +100,7 @@ async fn after_a_time_an_event_runs_though_nobody_decided_and_its_chain_still_en
         ..SiteOptions::default()
     })
     .await;
-    let manifest = ManifestBuilder::probe("maker", "create")
-        .triggers(&on_tasks("insert", ""))
-        .grant("Tasks", "create")
-        .setting("table", "Tasks")
-        .setting("field", "Title");
-    site.deploy(&manifest).await.ok();
+    site.deploy(&making("")).await.ok();
     site.restart_with("journal.before-result=return(kill)").await;
     site.account.insert("Tasks", json!({"Title": "first"})).await;
     site.host.until_dead().await;

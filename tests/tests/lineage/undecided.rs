@@ -93,6 +93,43 @@ async fn an_event_is_a_persons_when_the_write_it_waited_for_was_refused() {
     assert_eq!(number(&site).await, 12);
 }
 
+/// A create that was done, though nobody knows: its run is parked, and the event that it caused waits. Answers the run.
+async fn parked(site: &mut Site) -> String {
+    site.deploy(&making("")).await.ok();
+    site.restart_with("journal.before-result=return(kill)").await;
+    site.account.insert("Tasks", json!({"Title": "first"})).await;
+    site.host.until_dead().await;
+    site.restart_with("").await;
+    until_waiting(site).await;
+    let runs = site.runs().await;
+    let parked = runs.iter().find(|run| run["state"] == "parked").expect("a parked run");
+    parked["id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn an_event_is_cut_when_a_person_says_that_the_create_was_done() {
+    let mut site = Site::start().await;
+    let id = parked(&mut site).await;
+    let made = site.account.rows("Tasks").await.pop().unwrap()["PK_ID"].to_string();
+    site.host.cli(&["run", "resolve", &id, "--done", "--pk-id", &made]).await.ok();
+    let runs = site.until_runs(2, &["succeeded", "skipped"]).await;
+    assert_chain(&runs);
+    assert_cut(&runs[1]);
+}
+
+#[tokio::test]
+async fn an_event_is_a_persons_when_a_person_says_that_the_create_was_not_done() {
+    let mut site = Site::start().await;
+    let id = parked(&mut site).await;
+    // So the record is taken for a person's, and the workflow makes another one of its own.
+    site.host.cli(&["run", "resolve", &id, "--retry"]).await.ok();
+    let runs = site.until_runs(4, &["succeeded", "skipped"]).await;
+    let depths: Vec<_> = runs.iter().map(|run| run["depth"].as_u64().unwrap()).collect();
+    assert_eq!(depths.iter().filter(|depth| **depth == 0).count(), 2, "{runs:#?}");
+    assert_eq!(depths.iter().filter(|depth| **depth == 1).count(), 2, "{runs:#?}");
+    runs.iter().filter(|run| run["depth"] == 1).for_each(assert_cut);
+}
+
 #[tokio::test]
 async fn after_a_time_an_event_runs_though_nobody_decided_and_its_chain_still_ends() {
     let mut site = Site::with(SiteOptions {

@@ -10,7 +10,7 @@
 //! | changes without a webhook | `coverage` |
 //! | the way of an event | `ingress`, `scheduler` |
 //! | one attempt; webhooks in Caspio | `execution`, `triggers` |
-//! | record and replay; sandbox; keys and clients opened | `journal`, `runtime`, `accounts` |
+//! | record and replay; sandbox; keys and clients opened; whose work a change is | `journal`, `runtime`, `accounts`, `lineage` |
 //! | Caspio's API | `caspio` |
 //! | what is kept | `store` |
 //! | leaves | `manifest`, `secrets`, `telemetry`, `model`, `clock`, `faults` |
@@ -26,6 +26,7 @@ pub mod execution;
 pub mod faults;
 pub mod ingress;
 pub mod journal;
+pub mod lineage;
 pub mod manifest;
 pub mod model;
 pub mod runtime;

@@ -14,7 +14,7 @@ const LAYERS: &[&[&str]] = &[
     &["coverage", "scheduler"],
     &["ingress"],
     &["execution", "triggers"],
-    &["journal", "runtime", "accounts"],
+    &["journal", "runtime", "accounts", "lineage"],
     &["caspio"],
     &["store"],
     &["manifest"],

@@ -70,6 +70,13 @@ impl Connector {
         let secret = String::from_utf8(secret)
             .map_err(|_| ConnectError::Damaged("its secret is no text".to_owned()))?;
         let base = BaseUrl::parse(&record.base_url).map_err(|e| ConnectError::Damaged(e.to_string()))?;
+        if !self.clients.has_budget(record.id) {
+            let today: String = crate::clock::Time::now().to_string().chars().take(10).collect();
+            let first: String = today.chars().take(8).chain("01".chars()).collect();
+            let in_day = self.store.spent(&record.tenant, record.id, &today).await?;
+            let in_month = self.store.spent(&record.tenant, record.id, &first).await?;
+            self.clients.load_budget(record.id, record.budget, in_day, in_month);
+        }
         Ok(self.clients.connect(Credentials {
             tenant: record.tenant,
             connection: record.id,

@@ -2,14 +2,17 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use crate::model::{ConnectionId, TenantId};
+use crate::clock::Time;
+use crate::model::{ConnectionId, TenantId, WorkflowId};
 use crate::secrets::Secret;
-use crate::store::CallCount;
+use crate::store::{CallBudget, CallCount};
 
 use super::bucket::{Bucket, Limit};
+use super::budget::Budget;
 use super::counts::Counts;
 use super::error::ErrorKind;
 use super::token::TokenCache;
@@ -56,6 +59,7 @@ pub struct CaspioClients {
     shared: Arc<Shared>,
     clients: RwLock<HashMap<ConnectionId, Arc<Caspio>>>,
     buckets: Mutex<HashMap<String, Arc<Bucket>>>,
+    budgets: Mutex<HashMap<ConnectionId, Arc<Budget>>>,
 }
 
 /// The client of one connection.
@@ -64,6 +68,9 @@ pub struct Caspio {
     pub(super) shared: Arc<Shared>,
     pub(super) bucket: Arc<Bucket>,
     pub(super) token: TokenCache,
+    pub(super) budget: Arc<Budget>,
+    /// How far Caspio's clock is ahead of this machine's, in microseconds.
+    pub(super) clock_ahead: AtomicI64,
     /// Until when the connection is left alone because Caspio refused its credentials.
     refused_until: Mutex<Option<Instant>>,
 }
@@ -91,7 +98,7 @@ impl CaspioClients {
         let http = builder().build().map_err(setup)?;
         let here = builder().no_proxy().build().map_err(setup)?;
         let shared = Arc::new(Shared { http, here, settings, counts: Counts::default() });
-        Ok(Self { shared, clients: RwLock::default(), buckets: Mutex::default() })
+        Ok(Self { shared, clients: RwLock::default(), buckets: Mutex::default(), budgets: Mutex::default() })
     }
 
     /// How the rate limit of each integration host stands.
@@ -106,6 +113,7 @@ impl CaspioClients {
     /// credentials changed.
     pub fn connect(&self, credentials: Credentials) -> Arc<Caspio> {
         let bucket = self.bucket(credentials.base.host());
+        let budget = self.budget(credentials.connection);
         let mut clients = self.clients.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = clients.get(&credentials.connection)
             && known.credentials.same(&credentials)
@@ -113,15 +121,29 @@ impl CaspioClients {
             return known.clone();
         }
         let id = credentials.connection;
-        let client = Arc::new(Caspio {
+        let client = self.client(credentials, bucket, budget);
+        clients.insert(id, client.clone());
+        client
+    }
+
+    /// A client that is not kept, to try credentials out. Its calls are the connection's all the same.
+    #[must_use]
+    pub fn apart(&self, credentials: Credentials) -> Arc<Caspio> {
+        let bucket = self.bucket(credentials.base.host());
+        let budget = self.budget(credentials.connection);
+        self.client(credentials, bucket, budget)
+    }
+
+    fn client(&self, credentials: Credentials, bucket: Arc<Bucket>, budget: Arc<Budget>) -> Arc<Caspio> {
+        Arc::new(Caspio {
             credentials,
             shared: self.shared.clone(),
             bucket,
             token: TokenCache::default(),
+            budget,
+            clock_ahead: AtomicI64::default(),
             refused_until: Mutex::default(),
-        });
-        clients.insert(id, client.clone());
-        client
+        })
     }
 
     /// The client of a connection, when it was made before.
@@ -135,8 +157,8 @@ impl CaspioClients {
         self.clients.write().unwrap_or_else(PoisonError::into_inner).remove(&connection);
     }
 
-    /// Connections that take no calls now: Caspio said so, the queue before the rate limit is long, or the
-    /// credentials were refused a moment ago.
+    /// Connections that take no calls now: Caspio said so, the queue before the rate limit is long, the
+    /// credentials were refused a moment ago, or their budget of calls is used up.
     #[must_use]
     pub fn without_budget(&self) -> Vec<ConnectionId> {
         self.waits().map(|(id, _)| id).collect()
@@ -165,6 +187,48 @@ impl CaspioClients {
     /// Takes counters back that could not be stored.
     pub fn put_back(&self, counts: Vec<CallCount>) {
         self.shared.counts.put_back(counts);
+    }
+
+    /// Whether the budget of a connection was loaded, or made with the connection.
+    #[must_use]
+    pub fn has_budget(&self, connection: ConnectionId) -> bool {
+        self.budgets.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&connection)
+    }
+
+    /// Loads the budget of a connection, with what was spent of it today and this month; once.
+    pub fn load_budget(&self, connection: ConnectionId, limits: CallBudget, in_day: u64, in_month: u64) {
+        let mut budgets = self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
+        budgets.entry(connection).or_insert_with(|| Arc::new(Budget::new(limits, in_day, in_month)));
+    }
+
+    /// Gives a connection another budget.
+    pub fn set_budget(&self, connection: ConnectionId, limits: CallBudget) {
+        self.budget(connection).set(limits);
+    }
+
+    /// How long until calls may be sent again, when the budget of a connection is used up.
+    #[must_use]
+    pub fn budget_used_up(&self, connection: ConnectionId) -> Option<Duration> {
+        self.budget(connection).used_up(Time::now())
+    }
+
+    /// Connections whose budget is used up.
+    #[must_use]
+    pub fn no_calls_left(&self) -> Vec<ConnectionId> {
+        let now = Time::now();
+        let budgets = self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
+        budgets.iter().filter(|(_, budget)| budget.used_up(now).is_some()).map(|(id, _)| *id).collect()
+    }
+
+    /// Counts a webhook that Caspio delivered: a call by its meter, though not one of ours.
+    pub fn count_delivery(&self, tenant: &TenantId, connection: ConnectionId, workflow: WorkflowId) {
+        self.shared.counts.delivery(tenant, connection, workflow);
+    }
+
+    fn budget(&self, connection: ConnectionId) -> Arc<Budget> {
+        let mut budgets = self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Arc::new(Budget::new(CallBudget::default(), 0, 0));
+        budgets.entry(connection).or_insert_with(new).clone()
     }
 
     fn bucket(&self, host: &str) -> Arc<Bucket> {
@@ -197,11 +261,17 @@ impl Caspio {
         *until = refused.then(|| Instant::now() + REFUSED_PAUSE);
     }
 
+    /// Now, by Caspio's clock as far as its answers tell.
+    #[must_use]
+    pub fn now(&self) -> Time {
+        Time(Time::now().0.saturating_add(self.clock_ahead.load(Ordering::Relaxed)))
+    }
+
     fn without_budget(&self, now: Instant) -> Option<Duration> {
         let refused = *self.refused_until.lock().unwrap_or_else(PoisonError::into_inner);
         let refused =
             refused.and_then(|until| until.checked_duration_since(now)).filter(|left| !left.is_zero());
-        refused.max(self.bucket.without_budget(now))
+        refused.max(self.bucket.without_budget(now)).max(self.budget.used_up(Time::now()))
     }
 }
 

@@ -17,6 +17,10 @@ pub struct CallContext {
     pub(crate) sent: Arc<AtomicU32>,
     /// A turn at the rate limit that was taken before the call.
     turn: Arc<AtomicBool>,
+    /// What it belongs to is under way and must come to its end.
+    committed: bool,
+    /// Nobody waits for it.
+    background: bool,
     waiting: Option<OnWait>,
 }
 
@@ -40,13 +44,39 @@ impl CallContext {
     /// Calls of the host itself, for a workflow or for none.
     #[must_use]
     pub fn of_host(workflow: Option<WorkflowId>, action: &'static str) -> Self {
-        Self { action, workflow, run: None, sent: Arc::default(), turn: Arc::default(), waiting: None }
+        Self {
+            action,
+            workflow,
+            run: None,
+            sent: Arc::default(),
+            turn: Arc::default(),
+            committed: false,
+            background: false,
+            waiting: None,
+        }
     }
 
     /// The same for another action.
     #[must_use]
     pub fn for_action(&self, action: &'static str) -> Self {
         Self { action, ..self.clone() }
+    }
+
+    /// The same for calls that are part of an effect whose intent is durable: no budget holds them back.
+    #[must_use]
+    pub fn committed(&self) -> Self {
+        Self { committed: true, ..self.clone() }
+    }
+
+    /// The same for calls of the host that nobody waits for: a used up budget holds them back.
+    #[must_use]
+    pub fn in_background(&self) -> Self {
+        Self { background: true, ..self.clone() }
+    }
+
+    /// Whether these calls are held back when the budget is used up.
+    pub(super) fn can_wait(&self) -> bool {
+        (self.run.is_some() || self.background) && !self.committed
     }
 
     /// Lets `guard` be held while a call waits for the rate limit, for a token, or to be repeated.
@@ -67,6 +97,10 @@ impl CallContext {
     /// The next call needs not wait for the rate limit.
     pub(super) fn give_turn(&self) {
         self.turn.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn has_turn(&self) -> bool {
+        self.turn.load(Ordering::Relaxed)
     }
 
     pub(super) fn take_turn(&self) -> bool {

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::clock::Time;
 use crate::model::{ConnectionId, TenantId, WorkflowId};
-use crate::store::CallCount;
+use crate::store::{CallCount, DELIVERY};
 
 use super::CallContext;
 
@@ -41,12 +41,18 @@ impl Counts {
         context: &'a CallContext,
         action: &str,
     ) -> Counted<'a> {
-        let day = Time::now().to_string().chars().take(10).collect();
+        let day = today();
         let (tenant, action) = (tenant.clone(), action.to_owned());
         let key = Key { tenant, connection, workflow: context.workflow, action, day };
         self.add(key.clone(), 1);
         context.sent.fetch_add(1, Ordering::Relaxed);
         Counted { counts: self, context, key }
+    }
+
+    /// Counts a webhook that was delivered.
+    pub(super) fn delivery(&self, tenant: &TenantId, connection: ConnectionId, workflow: WorkflowId) {
+        let (tenant, action, day) = (tenant.clone(), DELIVERY.to_owned(), today());
+        self.add(Key { tenant, connection, workflow: Some(workflow), action, day }, 1);
     }
 
     fn add(&self, key: Key, count: u64) {
@@ -77,6 +83,11 @@ impl Counts {
             self.add(Key { tenant, connection, workflow, action, day }, count);
         }
     }
+}
+
+/// The day in UTC.
+fn today() -> String {
+    Time::now().to_string().chars().take(10).collect()
 }
 
 impl Counted<'_> {

@@ -41,6 +41,11 @@ pub(super) enum ErrorKind {
     Conflict(String),
     #[error("Caspio's limit of calls is reached; try again later")]
     Throttled,
+    #[error(
+        "connection '{0}': its budget of integration calls is used up; wait for the next day or month, or raise it \
+         with `caspian connection budget`"
+    )]
+    Budget(String),
     #[error("Caspio can't be reached; check the network and the connection's integration URL")]
     Unreachable,
     #[error("the connection to Caspio broke or was silent for too long; try again")]
@@ -159,12 +164,13 @@ impl CaspioError {
         self.partly_done || (self.effect && unanswered)
     }
 
-    /// What is worth waiting for: [`Cause::Throttled`], [`Cause::Unavailable`], or [`Cause::Connection`]; none for
+    /// What is worth waiting for: [`Cause::Throttled`], [`Cause::Unavailable`], [`Cause::Budget`], or [`Cause::Connection`]; none for
     /// errors that will come again.
     #[must_use]
     pub fn transient_cause(&self) -> Option<Cause> {
         match self.kind {
             ErrorKind::Throttled => Some(Cause::Throttled),
+            ErrorKind::Budget(_) => Some(Cause::Budget),
             ErrorKind::Unreachable | ErrorKind::Lost | ErrorKind::Server(_) | ErrorKind::Unreadable => {
                 Some(Cause::Unavailable)
             }
@@ -196,6 +202,7 @@ impl CaspioError {
             ErrorKind::TooLarge(_) | ErrorKind::AnswerTooLarge => "too-large",
             ErrorKind::Conflict(_) => "conflict",
             ErrorKind::Throttled => "throttled",
+            ErrorKind::Budget(_) => "budget",
             ErrorKind::Unreachable | ErrorKind::Lost | ErrorKind::Server(_) | ErrorKind::Unreadable => {
                 "unavailable"
             }
@@ -219,6 +226,7 @@ impl CaspioError {
             ErrorKind::TooLarge(_) | ErrorKind::AnswerTooLarge => ActionError::TooLarge(text),
             ErrorKind::Conflict(_) => ActionError::Conflict(text),
             ErrorKind::Throttled => ActionError::Throttled(text),
+            ErrorKind::Budget(_) => ActionError::Budget(text),
             ErrorKind::Unreachable | ErrorKind::Lost | ErrorKind::Server(_) | ErrorKind::Unreadable => {
                 ActionError::Unavailable(text)
             }
@@ -255,6 +263,7 @@ mod tests {
         let certain = [
             ErrorKind::Unreachable,
             ErrorKind::Throttled,
+            ErrorKind::Budget("c".to_owned()),
             ErrorKind::Credentials("c".to_owned()),
             ErrorKind::Forbidden("c".to_owned()),
             ErrorKind::Conflict(String::new()),

@@ -11,6 +11,7 @@
 
 mod base_url;
 mod bucket;
+mod budget;
 mod classify;
 mod clients;
 mod context;

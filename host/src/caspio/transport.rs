@@ -5,12 +5,16 @@
 //! never. For an effect the body may be missing though the status is known: whoever sent it decides what
 //! that means. Logged are method, action, status, time and Caspio's request id; never URL or body.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER,
+};
 use reqwest::{Method, RequestBuilder, Response, Url};
 use tracing::Instrument as _;
 
+use crate::clock::Time;
 use crate::model::Cause;
 
 use super::classify::{ErrorBody, Subject, classify};
@@ -94,6 +98,7 @@ impl Caspio {
 
     async fn send_with_token(&self, context: &CallContext, call: &Call<'_>) -> Result<Reply, CaspioError> {
         let effect = call.is_effect();
+        self.within_budget(context)?;
         let mut repeated = 0;
         let mut granted_again = false;
         loop {
@@ -121,17 +126,32 @@ impl Caspio {
         }
     }
 
+    /// Before anything is spent, a token included.
+    fn within_budget(&self, context: &CallContext) -> Result<(), CaspioError> {
+        // A call whose turn was taken has been paid for.
+        if !context.can_wait() || context.has_turn() {
+            return Ok(());
+        }
+        self.budget.used_up(Time::now()).map_or(Ok(()), |wait| Err(self.no_calls_left(wait)))
+    }
+
+    fn no_calls_left(&self, wait: Duration) -> CaspioError {
+        CaspioError::from(ErrorKind::Budget(self.name().to_owned())).with_retry_after(Some(wait))
+    }
+
     /// Does beforehand what can delay a call: token and turn at the rate limit. The next call through this
     /// context goes out at once.
     ///
     /// # Errors
     /// As of a call that was not sent.
     pub async fn reserve(&self, context: &CallContext) -> Result<(), CaspioError> {
+        self.within_budget(context)?;
         let token = self.token(context).await;
         self.note(&token);
         token?;
         let _waiting = context.wait_guard();
         self.bucket.acquire(self.patience()).await.map_err(CaspioError::throttled)?;
+        self.budget.try_take(Time::now()).map_err(|wait| self.no_calls_left(wait))?;
         context.give_turn();
         Ok(())
     }
@@ -183,6 +203,11 @@ impl Caspio {
         if !context.take_turn() {
             let _waiting = context.wait_guard();
             self.bucket.acquire(patience).await.map_err(CaspioError::throttled)?;
+            if method == Method::GET && context.can_wait() {
+                self.budget.try_take(Time::now()).map_err(|wait| self.no_calls_left(wait))?;
+            } else {
+                self.budget.take(Time::now());
+            }
         }
 
         let counted = self.shared.counts.count(&self.credentials.tenant, self.connection(), context, action);
@@ -199,6 +224,7 @@ impl Caspio {
                 answered(action, 0, sent);
                 if unreachable {
                     counted.not_sent();
+                    self.budget.give_back();
                     return Err(ErrorKind::Unreachable.into());
                 }
                 return Err(ErrorKind::Lost.into());
@@ -206,6 +232,7 @@ impl Caspio {
         };
         let status = response.status().as_u16();
         span.record("status", status);
+        self.note_clock(response.headers());
         let request_id = request_id(response.headers());
         let retry_after = retry_after(response.headers());
         let location = response.headers().get(LOCATION).and_then(|v| v.to_str().ok()).map(str::to_owned);
@@ -228,6 +255,16 @@ impl Caspio {
             self.bucket.answered(sent);
         }
         Ok(reply)
+    }
+}
+
+impl Caspio {
+    /// The `Date` of an answer tells Caspio's clock, to the second.
+    fn note_clock(&self, headers: &HeaderMap) {
+        let date = headers.get(DATE).and_then(|v| v.to_str().ok());
+        let Some(date) = date.and_then(|text| jiff::fmt::rfc2822::parse(text).ok()) else { return };
+        let middle_of_second = date.timestamp().as_microsecond().saturating_add(500_000);
+        self.clock_ahead.store(middle_of_second.saturating_sub(Time::now().0), Ordering::Relaxed);
     }
 }
 

@@ -1,4 +1,4 @@
-//! `caspian connection add|list|check|rotate|remove`
+//! `caspian connection add|list|check|rotate|budget|remove`
 
 use std::io::Read as _;
 use std::path::PathBuf;
@@ -29,6 +29,8 @@ pub(super) enum ConnectionCommand {
         #[command(flatten)]
         secret: SecretArgs,
     },
+    /// Set how many integration calls runs may spend; beyond it they wait for the next day or month
+    Budget(BudgetArgs),
     /// Remove a connection that no workflow uses, with its secret
     Remove {
         /// Name
@@ -48,6 +50,21 @@ pub(super) struct AddArgs {
     client_id: String,
     #[command(flatten)]
     secret: SecretArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BudgetArgs {
+    /// Name
+    name: String,
+    /// Calls a calendar month (UTC)
+    #[arg(long, value_name = "N", required_unless_present_any = ["calls_per_day", "none"])]
+    calls_per_month: Option<u32>,
+    /// Calls a day (UTC)
+    #[arg(long, value_name = "N")]
+    calls_per_day: Option<u32>,
+    /// As many calls as wanted
+    #[arg(long, conflicts_with_all = ["calls_per_month", "calls_per_day"])]
+    none: bool,
 }
 
 #[derive(Debug, Args)]
@@ -110,6 +127,17 @@ pub(super) async fn run(api: &Api, command: ConnectionCommand) -> Result<(), Cli
             let body = json!({ "client_secret": secret.read()? });
             api.post(&format!("connections/{}/rotate", segment(&name)), &body).await?;
             output::line(&format!("connection {name}: Caspio took the new secret; it is used from now on"));
+        }
+        ConnectionCommand::Budget(BudgetArgs { name, calls_per_month, calls_per_day, none }) => {
+            let body = json!({ "calls_per_month": calls_per_month, "calls_per_day": calls_per_day });
+            api.post(&format!("connections/{}/budget", segment(&name)), &body).await?;
+            let said = |limit: Option<u32>, period: &str| limit.map(|n| format!("{n} calls a {period}"));
+            let limits: Vec<String> =
+                [said(calls_per_month, "month"), said(calls_per_day, "day")].into_iter().flatten().collect();
+            output::line(&match none {
+                true => format!("connection {name}: no budget"),
+                false => format!("connection {name}: {}; beyond that runs wait", limits.join(" and ")),
+            });
         }
         ConnectionCommand::Remove { name } => {
             api.delete(&format!("connections/{}", segment(&name)), &[]).await?;

@@ -19,6 +19,7 @@ mod run;
 mod serve;
 mod status;
 mod token;
+mod usage;
 mod workflow;
 
 use std::path::PathBuf;
@@ -111,6 +112,13 @@ enum Command {
         host: HostArgs,
         #[command(flatten)]
         format: Format,
+    },
+    /// Integration calls that were spent
+    Usage {
+        #[command(flatten)]
+        host: HostArgs,
+        #[command(flatten)]
+        usage: usage::UsageArgs,
     },
     /// Show what runs do, as it happens
     Tail {
@@ -225,6 +233,7 @@ async fn execute(command: Command) -> Result<(), CliError> {
         Command::Coverage { host, coverage } => coverage::coverage(&api::Api::new(&host)?, coverage).await,
         Command::Token { host, command } => token::run(&api::Api::new(&host)?, command).await,
         Command::Status { host, format } => status::status(&api::Api::new(&host)?, format).await,
+        Command::Usage { host, usage } => usage::usage(&api::Api::new(&host)?, usage).await,
         Command::Tail { host, workflow, format } => {
             status::tail(&api::Api::new(&host)?, workflow, format).await
         }

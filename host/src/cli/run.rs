@@ -129,6 +129,16 @@ fn show(x: &Value) {
         ("anew of", "origin"),
     ];
     output::members(x, &members);
+    if let Some(by) = x.get("caused_by").filter(|by| by.is_object()) {
+        output::line(&format!(
+            "{:<11} run {}, step {} (depth {}, of which this workflow {})",
+            "caused by",
+            cell(by, "run"),
+            cell(by, "step"),
+            cell(x, "depth"),
+            cell(x, "self_depth")
+        ));
+    }
     if cell(x, "contents") == "deleted" {
         output::line(&format!(
             "{:<11} deleted with the workflow: result, failure and output are gone",

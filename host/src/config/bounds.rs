@@ -12,7 +12,7 @@ const DAY: u64 = 86_400;
 
 /// The first value with which nothing would work: section and key, and what it must be.
 pub(super) fn unusable(config: &Config) -> Option<(&'static str, String)> {
-    let Config { server, log, runtime, scheduler, retry, caspio, coverage, telemetry: traces } = config;
+    let Config { server, log, runtime, scheduler, retry, lineage, caspio, coverage, telemetry: traces } = config;
     let whole = [
         ("server.hooks_in_flight", server.hooks_in_flight as u64, 1, 100_000),
         ("server.hook_timeout_seconds", server.hook_timeout_seconds, 1, 3600),
@@ -31,6 +31,7 @@ pub(super) fn unusable(config: &Config) -> Option<(&'static str, String)> {
         ("scheduler.grace_seconds", scheduler.grace_seconds, 0, 3600),
         ("retry.step_waits", retry.step_waits.into(), 0, 1_000_000),
         ("retry.max_host_crashes", retry.max_host_crashes.into(), 1, 1_000_000),
+        ("lineage.window_seconds", lineage.window_seconds, 1, DAY),
         ("caspio.connect_timeout_seconds", caspio.connect_timeout_seconds, 1, 3600),
         ("caspio.request_timeout_seconds", caspio.request_timeout_seconds, 1, 3600),
         ("caspio.idle_connection_seconds", caspio.idle_connection_seconds, 0, 3600),

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::caspio::ClientSettings;
 use crate::coverage::CoverageSettings;
 use crate::execution::RetrySettings;
+use crate::lineage::LineageSettings;
 use crate::runtime::RuntimeSettings;
 use crate::scheduler::SchedulerSettings;
 use crate::telemetry::{LogSettings, TelemetrySettings};
@@ -37,6 +38,8 @@ pub struct Config {
     pub scheduler: SchedulerSettings,
     /// `[retry]`
     pub retry: RetrySettings,
+    /// `[lineage]`
+    pub lineage: LineageSettings,
     /// `[caspio]`
     pub caspio: ClientSettings,
     /// `[coverage]`

@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::caspio::{BaseUrl, CallContext, Credentials};
 use crate::clock::Time;
-use crate::model::{ConnectionId, TenantId};
+use crate::model::{Cause, ConnectionId, TenantId};
 use crate::secrets::Secret;
-use crate::store::{ConnectionRecord, StoreError};
+use crate::store::{CallBudget, ConnectionRecord, StoreError};
 
 use super::{Control, ControlError, Kind, Result};
 
@@ -93,6 +93,7 @@ impl Control {
                 client_id,
                 sealed_secret,
                 created_at: Time::now(),
+                budget: CallBudget::default(),
             };
             let view = ConnectionView::from(record.clone());
             match self.store.add_connection(record).await {
@@ -118,7 +119,7 @@ impl Control {
         let next = format!("give it the new client secret with: caspian connection rotate {name}");
         self.try_out(tenant, &record, Secret::new(secret), &next).await?;
         // What a person mended in Caspio, runs need not find out by themselves.
-        self.store.hurry(record.id, Time::now()).await?;
+        self.store.hurry(record.id, Cause::Connection, Time::now()).await?;
         self.wake.notify_one();
         Ok(record.into())
     }
@@ -134,18 +135,17 @@ impl Control {
     ) -> Result<()> {
         let base = BaseUrl::parse(&record.base_url)
             .map_err(|e| ControlError::invalid("connection-url", e.to_string()))?;
-        let clients = self.connector.clients();
-        let trial = ConnectionId::new();
-        let caspio = clients.connect(Credentials {
+        // So that it is known what was spent of the budget; a secret that can't be opened is just what is replaced.
+        let _ = self.connector.connect(record.id).await;
+        let caspio = self.connector.clients().apart(Credentials {
             tenant: tenant.clone(),
-            connection: trial,
+            connection: record.id,
             name: record.name.clone(),
             base,
             client_id: record.client_id.clone(),
             client_secret: secret,
         });
         let checked = caspio.check(&CallContext::of_host(None, "connection.check")).await;
-        clients.forget(trial);
         checked.map_err(|error| match error.code() {
             "credentials" => {
                 let what = format!("connection '{}': Caspio refused the credentials", record.name);
@@ -179,7 +179,7 @@ impl Control {
         let sealed = key.seal("connections", "secret", record.id.as_bytes(), secret.as_bytes())?;
         self.store.set_secret(record.id, sealed).await?;
         self.connector.clients().forget(record.id);
-        self.store.hurry(record.id, Time::now()).await?;
+        self.store.hurry(record.id, Cause::Connection, Time::now()).await?;
         self.wake.notify_one();
         self.audit(tenant, "connection.rotate", name).await?;
         Ok(record.into())
@@ -207,7 +207,7 @@ impl Control {
         self.audit(tenant, "connection.remove", name).await
     }
 
-    async fn connection_record(&self, tenant: &TenantId, name: &str) -> Result<ConnectionRecord> {
+    pub(super) async fn connection_record(&self, tenant: &TenantId, name: &str) -> Result<ConnectionRecord> {
         self.store.connection_named(tenant, name).await?.ok_or_else(|| {
             ControlError::not_found(
                 "connection-not-found",

@@ -146,7 +146,8 @@ impl Control {
             Resolution::Fail => Decision::Fail,
             Resolution::Done => {
                 let key = self.key_of(tenant, &letter).await?;
-                Decision::Done(Box::new(self.done(&letter, intent, &key, request.pk_id).await?))
+                let step = Box::new(self.done(&letter, intent, &key, request.pk_id).await?);
+                Decision::Done { step, pk_id: request.pk_id }
             }
         };
         let state = if request.resolution == Resolution::Fail { RunState::Dead } else { RunState::Queued };

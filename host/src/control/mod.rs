@@ -13,6 +13,7 @@ mod letters;
 mod runs;
 mod status;
 mod tokens;
+mod usage;
 mod workflows;
 
 use std::sync::Arc;
@@ -40,6 +41,7 @@ pub use letters::{
 pub use runs::{ResumeRequest, ResumedView, RunDetail, RunQuery, RunView};
 pub use status::StatusView;
 pub use tokens::{MadeToken, NewToken, TokenView, new_token};
+pub use usage::{BudgetView, NewBudget, UsageQuery, UsageView};
 pub use workflows::{WorkflowDetail, WorkflowView};
 
 /// Result of an operation.

@@ -79,12 +79,27 @@ pub struct RunView {
     pub message_id: Option<String>,
     /// When it was queued.
     pub created_at: String,
+    /// Runs before it in its chain, each caused by a write of the one before.
+    pub depth: u32,
+    /// Runs of the same workflow among them.
+    pub self_depth: u32,
+    /// Whose write its event is.
+    pub caused_by: Option<CausedBy>,
     /// First claim.
     pub started_at: Option<String>,
     /// End.
     pub finished_at: Option<String>,
     /// When it is due again.
     pub next_at: Option<String>,
+}
+
+/// A step of a run.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct CausedBy {
+    /// The run.
+    pub run: RunId,
+    /// Number of the step.
+    pub step: u32,
 }
 
 impl From<RunRecord> for RunView {
@@ -104,6 +119,9 @@ impl From<RunRecord> for RunView {
             pk_id: x.pk_id,
             event_date: x.event_date,
             message_id: x.caspio_message_id,
+            depth: x.lineage.depth,
+            self_depth: x.lineage.self_depth,
+            caused_by: x.lineage.caused_by.map(|(run, step)| CausedBy { run, step }),
             created_at: x.created_at.to_string(),
             started_at: x.started_at.map(|t| t.to_string()),
             finished_at: x.finished_at.map(|t| t.to_string()),

@@ -80,6 +80,21 @@ impl Control {
                 ));
             }
         }
+        self.write_counters().await;
+        for budget in self.budgets(tenant).await?.into_iter().filter(|budget| budget.used_up) {
+            let name = budget.connection;
+            attention.push(format!(
+                "the budget of integration calls of '{name}' is used up, its runs wait for the next day or month; raise it \
+                 with: caspian connection budget {name}"
+            ));
+        }
+        for (workflow, n) in self.store.waiting_workflows(tenant, Cause::RecordPace).await? {
+            let (runs, wait) = if n == 1 { ("run", "waits") } else { ("runs", "wait") };
+            attention.push(format!(
+                "{n} {runs} of '{workflow}' {wait}: a record started more in a minute than \
+                 loop.record_runs_per_minute allows; is there a loop through another system? see: caspian run list --workflow {workflow}"
+            ));
+        }
         for workflow in self.store.workflows(tenant).await? {
             *workflows.entry(workflow.state.to_string()).or_default() += 1;
             let Some(webhook) = self.store.webhook_of(workflow.id).await? else { continue };

@@ -100,7 +100,7 @@ impl Coverage {
         let (criteria, schema): (Option<Criteria>, TableSchema) =
             serde_json::from_slice(&plain).map_err(|_| CoverageError::Damaged)?;
         let caspio = self.parts.connector.connect(backfill.connection).await?;
-        let context = CallContext::of_host(Some(backfill.workflow), "backfill");
+        let context = CallContext::of_host(Some(backfill.workflow), "backfill").in_background();
         let last = Criteria::Compare {
             field: "PK_ID".to_owned(),
             operator: Operator::LessOrEqual(Value::Integer(backfill.last)),

@@ -40,7 +40,7 @@ impl Coverage {
     /// Goes on with a sweep until its round ends, its calls are used up, or something fails.
     pub(super) async fn sweep(&self, sweep: SweepRecord) {
         let Some(reconcile) = sweep.triggers.iter().find_map(|t| t.reconcile) else { return };
-        let context = CallContext::of_host(Some(sweep.workflow), "sweep");
+        let context = CallContext::of_host(Some(sweep.workflow), "sweep").in_background();
         let began = Time::now();
         let next = began.after(Duration::from_secs(reconcile.every_seconds));
         match self.round(&sweep, reconcile, &context, next).await {

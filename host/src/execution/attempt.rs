@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tracing::Instrument as _;
 
 use crate::accounts::{ConnectError, Connector, KeyError, Keyring};
@@ -17,12 +17,13 @@ use crate::runtime::{
     AttemptInput, AttemptReport, ComponentDigest, OutputLine, Prepared, Runtime, WallBudget,
 };
 use crate::secrets::DataKey;
-use crate::store::{ClaimedRun, Counted, Finish, JournalWrite, NewOutput, Store, StoreError};
+use crate::store::{ClaimedRun, Counted, Finish, JournalWrite, Lineage, NewOutput, Store, StoreError};
 use crate::telemetry;
 
 use super::feed::{Change, Feed};
 use super::outcome::{Tries, Verdict};
-use super::perform::Performer;
+use super::pace::Pace;
+use super::perform::{Origin, Performer};
 use super::retry::RetrySettings;
 use super::schemas::Schemas;
 use super::steps::{End, RunSteps, Waits};
@@ -56,6 +57,8 @@ pub struct ExecutorParts {
     pub feed: Feed,
     /// Name of this host in leases.
     pub owner: String,
+    /// Told when runs are due that waited for a write.
+    pub wake: Arc<Notify>,
 }
 
 /// Executes attempts. Cheap to clone.
@@ -63,6 +66,7 @@ pub struct ExecutorParts {
 pub struct Executor {
     parts: Arc<ExecutorParts>,
     manifests: moka::future::Cache<(WorkflowId, u32), Arc<Manifest>>,
+    pace: Arc<Pace>,
 }
 
 /// Why an attempt could not be begun.
@@ -101,7 +105,7 @@ impl Executor {
     /// An executor of these parts.
     #[must_use]
     pub fn new(parts: ExecutorParts) -> Self {
-        Self { parts: Arc::new(parts), manifests: moka::future::Cache::new(MANIFESTS) }
+        Self { parts: Arc::new(parts), manifests: moka::future::Cache::new(MANIFESTS), pace: Arc::default() }
     }
 
     /// What it works with.
@@ -226,11 +230,12 @@ impl Executor {
         let damaged = || NotBegun::Internal(StoreError::Corrupt("a typed event".to_owned()).into());
         let typed =
             data_key.open("events", "typed", run.event.as_bytes(), &run.sealed_typed).map_err(sealed)?;
-        let event: Event = serde_json::from_slice(&typed).map_err(|_| damaged())?;
+        let event: Arc<Event> = serde_json::from_slice(&typed).map(Arc::new).map_err(|_| damaged())?;
         let seed = data_key.open("runs", "seed", run.id.as_bytes(), &run.sealed_seed).map_err(sealed)?;
         let seed = <[u8; 32]>::try_from(seed.as_slice()).map_err(|_| damaged())?;
 
         let manifest = self.manifest(run).await?;
+        self.admit(run, &manifest, &event)?;
         let tries = Tries { retry: &manifest.retry, before: run.attempts };
         let prepared = self.prepare(run, &tries).await?;
         let caspio = self.connect(run).await?;
@@ -258,12 +263,18 @@ impl Executor {
                 let wall = wall.clone();
                 move || wall.pause()
             }),
+            origin: Origin {
+                tenant: run.tenant.clone(),
+                key: parts.keys.tenant(&run.tenant).await?,
+                run: run.id,
+                event: event.clone(),
+            },
         });
         let waits = Waits { before: run.waiting, settings: parts.retry, progressed: false };
-        let steps = RunSteps::new(journal, performer, waits, wall.clone());
+        let steps = RunSteps::new(journal, performer, waits, wall.clone(), parts.wake.clone());
         let input = AttemptInput {
             event_id: run.event,
-            event: Arc::new(event),
+            event,
             attempt: run.attempts.saturating_add(1),
             limits,
             settings: Arc::new(manifest.settings.clone()),
@@ -273,6 +284,36 @@ impl Executor {
             stop,
         };
         Ok(Begun { manifest, prepared, input, steps, data_key })
+    }
+
+    /// Whether a run that has not begun may begin: not at the end of a chain that is as long as it may be, and not when its
+    /// record has started enough runs in this minute.
+    fn admit(&self, run: &ClaimedRun, manifest: &Manifest, event: &Event) -> Result<(), NotBegun> {
+        if run.attempts > 0 || run.has_steps {
+            return Ok(());
+        }
+        let verdict = |verdict| Err(NotBegun::Verdict(Box::new(verdict)));
+        let (chain, Lineage { depth, self_depth, caused_by }) = (&manifest.chain, run.lineage);
+        if run.all_own
+            && let Some((cause, step)) = caused_by
+            && (depth > chain.max_depth || self_depth > chain.self_depth)
+        {
+            return verdict(Verdict::skipped(
+                Cause::Loop,
+                format!(
+                    "run {cause} caused it by its step {step}: depth {depth} (at most {}), of which {self_depth} of this \
+                     workflow (at most {}); if that is wanted, raise loop.max_depth or loop.self_depth in the manifest",
+                    chain.max_depth, chain.self_depth
+                ),
+            ));
+        }
+        let [row] = event.rows.as_slice() else { return Ok(()) };
+        let Some(pk_id) = row.pk_id() else { return Ok(()) };
+        let record = (run.workflow, event.table.clone(), pk_id);
+        match self.pace.admit(record, run.id, chain.record_runs_per_minute, Instant::now()) {
+            Ok(()) => Ok(()),
+            Err(wait) => verdict(Verdict::later(Cause::RecordPace, wait, run.waiting)),
+        }
     }
 
     /// A version's manifest never changes: it is parsed once.

@@ -7,9 +7,11 @@
 //! when the store fails in the middle, the run is queued again as after a crash of the process.
 
 mod attempt;
+mod cache;
 mod feed;
 mod grants;
 mod outcome;
+mod pace;
 mod perform;
 mod retry;
 mod schemas;

@@ -40,6 +40,11 @@ impl Verdict {
         Self { failure: Some(why), ..Self::new(RunState::Dead, Some(cause), Counted::Attempt) }
     }
 
+    /// Never begun.
+    pub(super) fn skipped(cause: Cause, why: String) -> Self {
+        Self { failure: Some(why), ..Self::new(RunState::Skipped, Some(cause), Counted::Nothing) }
+    }
+
     pub(super) fn parked(cause: Cause, why: String) -> Self {
         Self { failure: Some(why), ..Self::new(RunState::Parked, Some(cause), Counted::Attempt) }
     }

@@ -1,11 +1,18 @@
 //! Actions against Caspio: reads, plans of effects, effects.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::caspio::{CallContext, Caspio, CaspioError};
+use crate::clock::Time;
 use crate::journal::Plan;
+use crate::lineage::{Writing, changes_nothing, register};
 use crate::manifest::Manifest;
-use crate::model::{Action, Answer, Criteria, TableSchema};
+use crate::model::{
+    Action, ActionError, Answer, Criteria, Event, Row, RunId, TableSchema, TenantId, TriggerKind,
+};
+use crate::secrets::TenantKey;
+use crate::store::{NewWrite, WriteEnd};
 
 use super::grants::may_see;
 use super::schemas::Schemas;
@@ -28,6 +35,15 @@ pub(super) struct Performer {
     pub(super) schemas: Arc<Schemas>,
     pub(super) manifest: Arc<Manifest>,
     pub(super) context: CallContext,
+    pub(super) origin: Origin,
+}
+
+/// Which run it is, and what it is about.
+pub(super) struct Origin {
+    pub(super) tenant: TenantId,
+    pub(super) key: TenantKey,
+    pub(super) run: RunId,
+    pub(super) event: Arc<Event>,
 }
 
 impl Performer {
@@ -180,6 +196,59 @@ impl Performer {
         Ok(ids)
     }
 
+    /// What Caspio will be told, so that the webhook it sends of it is recognised. `first`: the run has not written to the
+    /// table before. None when it will send none, as far as can be known.
+    pub(super) async fn write(
+        &self,
+        action: &Action,
+        plan: &Plan,
+        step: u32,
+        first: bool,
+    ) -> Result<Option<NewWrite>, CaspioError> {
+        let Some(table) = action.table() else { return Ok(None) };
+        let schema = self.schema(&self.context(action), table).await?;
+        let row = match action {
+            Action::CreateRecord { row, .. } | Action::UpsertRecord { row, .. } => Some(row),
+            Action::UpdateRecords { changes, .. } => Some(changes),
+            _ => None,
+        };
+        let Origin { tenant, key, run, event } = &self.origin;
+        let (kind, pk_ids) = match plan {
+            Plan::Create => (TriggerKind::RecordInsert, Vec::new()),
+            Plan::Delete { pk_ids } => (TriggerKind::RecordDelete, pk_ids.clone()),
+            Plan::Update { pk_ids } => {
+                // As the event shows the record: what is so already is no change, and causes no webhook.
+                let of_event = first && event.table.eq_ignore_ascii_case(table);
+                let seen: HashMap<i64, &Row> = match of_event {
+                    true => event.rows.iter().filter_map(|seen| Some((seen.pk_id()?, seen))).collect(),
+                    false => HashMap::new(),
+                };
+                let is_so = |pk_id: &i64| {
+                    seen.get(pk_id).zip(row).is_some_and(|(seen, row)| changes_nothing(&schema, seen, row))
+                };
+                let changed: Vec<i64> = pk_ids.iter().copied().filter(|pk_id| !is_so(pk_id)).collect();
+                if changed.is_empty() {
+                    return Ok(None);
+                }
+                (TriggerKind::RecordUpdate, changed)
+            }
+        };
+        let (connection, began_at) = (self.caspio.connection(), self.caspio.now());
+        let writing = Writing { tenant, connection, kind, schema: &schema, row, pk_ids, began_at };
+        Ok(Some(register(key, *run, step, writing)))
+    }
+
+    /// How a registered write ended.
+    pub(super) fn write_end(&self, step: u32, result: &Result<Answer, ActionError>) -> WriteEnd {
+        let (done, pk_id) = match result {
+            Ok(Answer::Created(row) | Answer::Upserted { row, .. }) => (true, row.pk_id()),
+            Ok(Answer::Updated { affected, .. } | Answer::Deleted(affected)) => (*affected > 0, None),
+            Ok(_) => (true, None),
+            Err(_) => (false, None),
+        };
+        WriteEnd { step, done, pk_id, at: Time::now(), ended_at: self.caspio.now() }
+    }
+
     /// Sends an effect. `repeated`: an earlier try may have done it already, so what Caspio counts
     /// as affected may be too few.
     pub(super) async fn carry_out(
@@ -188,7 +257,7 @@ impl Performer {
         plan: &Plan,
         repeated: bool,
     ) -> Result<Answer, CaspioError> {
-        let context = self.context(action);
+        let context = self.context(action).committed();
         let Some(table) = action.table() else {
             return Err(CaspioError::misuse("an effect without a table"));
         };

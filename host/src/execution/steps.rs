@@ -3,9 +3,11 @@
 //! An effect runs in a task of its own: when the guest is dropped meanwhile, it is still carried to
 //! its end and its result recorded; [`RunSteps::settle`] waits for that before the run may change state.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tracing::Instrument as _;
 
@@ -14,8 +16,9 @@ use crate::faults;
 use crate::journal::{Divergence, Journal, JournalError, Next, Plan, Slot};
 use crate::model::{Action, ActionError, Answer, Cause, Effect};
 use crate::runtime::{Steps, WallBudget};
-use crate::store::StoreError;
+use crate::store::{NewWrite, StoreError};
 
+use super::cache::ReadCache;
 use super::grants;
 use super::perform::{Performer, Planned};
 use super::retry::{RetrySettings, backoff};
@@ -49,6 +52,11 @@ pub(super) struct RunSteps {
     waits: Waits,
     wall: WallBudget,
     in_flight: Option<JoinHandle<(Box<Journal>, Ended)>>,
+    /// Tables that the run wrote to, in lower case.
+    written: HashSet<String>,
+    /// What was read, when the workflow wants to read it once.
+    cache: Option<ReadCache>,
+    wake: Arc<Notify>,
 }
 
 /// How often which step has waited.
@@ -67,8 +75,9 @@ impl Waits {
         // Two steps that fail in turns are one wait; only an effect done is progress.
         let so_far =
             self.before.filter(|(at, _)| *at >= step || !self.progressed).map_or(0, |(_, tries)| tries);
-        // Refused credentials wait for a person, however long.
-        if so_far >= self.settings.step_waits && cause != Cause::Connection {
+        // Refused credentials wait for a person, a used up budget for the next period, however long.
+        let at_length = matches!(cause, Cause::Connection | Cause::Budget);
+        if so_far >= self.settings.step_waits && !at_length {
             return None;
         }
         let own = backoff(self.settings.step_initial_seconds, self.settings.step_max_seconds, so_far);
@@ -83,8 +92,11 @@ impl RunSteps {
         performer: Arc<Performer>,
         waits: Waits,
         wall: WallBudget,
+        wake: Arc<Notify>,
     ) -> Self {
-        Self { journal: Some(journal), performer, waits, wall, in_flight: None }
+        let cache = performer.manifest.run.cache_reads.then(ReadCache::default);
+        let (journal, written) = (Some(journal), HashSet::new());
+        Self { journal, performer, waits, wall, in_flight: None, written, cache, wake }
     }
 
     /// Waits for an effect that outlived the guest, and gives the journal back.
@@ -97,6 +109,16 @@ impl RunSteps {
             end = ended.err();
         }
         (self.journal.take(), end)
+    }
+
+    /// What an action was answered, now or in an earlier attempt.
+    fn note(&mut self, action: &Action, result: &Answered) {
+        if let Some(cache) = &mut self.cache {
+            cache.note(action, result.as_ref().ok());
+        }
+        if let (Effect::Changes, Some(table)) = (action.effect(), action.table()) {
+            self.written.insert(table.to_ascii_lowercase());
+        }
     }
 
     async fn read(&mut self, slot: Slot, action: &Action) -> Ended {
@@ -122,7 +144,9 @@ impl RunSteps {
     async fn effect(&mut self, slot: Slot, action: Action, plan: Option<Plan>) -> Ended {
         let _pause = self.wall.pause();
         let journal = self.journal.take().ok_or_else(closed)?;
-        let task = EffectTask { journal, performer: self.performer.clone(), waits: self.waits };
+        let first = action.table().is_none_or(|table| !self.written.contains(&table.to_ascii_lowercase()));
+        let (performer, wake) = (self.performer.clone(), self.wake.clone());
+        let task = EffectTask { journal, performer, waits: self.waits, first, wake };
         let task = self.in_flight.insert(tokio::spawn(task.run(slot, action, plan).in_current_span()));
         let joined = task.await;
         self.in_flight = None;
@@ -142,7 +166,10 @@ impl Steps for RunSteps {
         let journal = self.journal.as_mut().ok_or_else(closed)?;
         journal.flush().await?;
         let (slot, plan) = match journal.next(&action, shown)? {
-            Next::Answered(result) => return Ok(result),
+            Next::Answered(result) => {
+                self.note(&action, &result);
+                return Ok(result);
+            }
             Next::Diverged(divergence) => return Err(End::Diverged(divergence)),
             Next::Perform(slot) => (slot, None),
             Next::Repeat(slot, plan) => (slot, Some(plan)),
@@ -153,10 +180,17 @@ impl Steps for RunSteps {
             return Ok(result);
         }
         let span = tracing::info_span!("step", number = slot.number(), action = action.name());
-        match action.effect() {
-            Effect::None => self.read(slot, &action).instrument(span).await,
-            Effect::Changes => self.effect(slot, action, plan).instrument(span).await,
+        if let Some(answer) = self.cache.as_ref().and_then(|cache| cache.get(&action)) {
+            let result = Ok(answer);
+            journal.done(slot, &result, 0)?;
+            return Ok(result);
         }
+        let result = match action.effect() {
+            Effect::None => self.read(slot, &action).instrument(span).await?,
+            Effect::Changes => self.effect(slot, action.clone(), plan).instrument(span).await?,
+        };
+        self.note(&action, &result);
+        Ok(result)
     }
 
     fn elapsed(&self) -> Duration {
@@ -173,6 +207,9 @@ struct EffectTask {
     journal: Box<Journal>,
     performer: Arc<Performer>,
     waits: Waits,
+    /// The run has not written to the table before.
+    first: bool,
+    wake: Arc<Notify>,
 }
 
 impl EffectTask {
@@ -184,13 +221,28 @@ impl EffectTask {
     async fn carry(&mut self, mut slot: Slot, action: &Action, plan: Option<Plan>) -> Ended {
         let before = self.performer.calls();
         let repeated = plan.is_some();
-        let plan = match plan {
-            Some(plan) => plan,
+        let number = slot.number();
+        let (plan, registered) = match plan {
+            Some(plan) => match self.performer.write(action, &plan, number, self.first).await {
+                Ok(write) => {
+                    let registered = write.is_some();
+                    if let Some(write) = write {
+                        self.journal.register(write).await?;
+                    }
+                    (plan, registered)
+                }
+                // Its fields could not be read: it is not sent, and stays undecided.
+                Err(error) => {
+                    let undecided = End::Undecided { step: number, action: action.name(), repeatable: true };
+                    return Err(self.waits.wait(number, &error).unwrap_or(undecided));
+                }
+            },
             None => match self.performer.plan(action).await {
-                Ok(Planned::Do(plan)) => match self.performer.prepare(action).await {
-                    Ok(()) => {
-                        self.journal.intend(&mut slot, &plan).await?;
-                        plan
+                Ok(Planned::Do(plan)) => match self.ready(action, &plan, number).await {
+                    Ok(write) => {
+                        let registered = write.is_some();
+                        self.journal.intend(&mut slot, &plan, write).await?;
+                        (plan, registered)
                     }
                     Err(error) => return self.not_sent(slot, &error, before),
                 },
@@ -219,8 +271,17 @@ impl EffectTask {
             }
         };
         let calls = self.performer.calls().saturating_sub(before);
-        self.journal.effect_done(slot, &result, calls).await?;
+        let ended = registered.then(|| self.performer.write_end(number, &result));
+        if self.journal.effect_done(slot, &result, calls, ended).await? {
+            self.wake.notify_one();
+        }
         Ok(result)
+    }
+
+    /// All that comes before the intent.
+    async fn ready(&self, action: &Action, plan: &Plan, step: u32) -> Result<Option<NewWrite>, CaspioError> {
+        self.performer.prepare(action).await?;
+        self.performer.write(action, plan, step, self.first).await
     }
 
     /// An error before anything was sent.

@@ -14,9 +14,9 @@ use super::Hook;
 pub const MOST_ROWS: usize = 50_000;
 
 /// What is in a message.
-pub(super) enum Cut {
-    /// Events, at least one.
-    Events(Vec<Event>),
+pub(super) enum Cut<'a> {
+    /// Events, at least one, and the trigger that they came by.
+    Events(Vec<Event>, &'a TriggerRecord),
     /// Nothing to do, with the reason as a code.
     Nothing(&'static str),
     /// A JSON object, but no message of Caspio's that can be worked on, with the reason as a code.
@@ -31,7 +31,7 @@ pub(super) fn message_id(object: &Map<String, Value>) -> Option<String> {
     Some(if id.len() > LONGEST_ID { hex::encode(Sha256::digest(id.as_bytes())) } else { id.to_owned() })
 }
 
-pub(super) fn cut(hook: &Hook, object: &Map<String, Value>) -> Cut {
+pub(super) fn cut<'a>(hook: &'a Hook, object: &Map<String, Value>) -> Cut<'a> {
     let Some(event_type) = text(object, "eventType") else {
         return if object.contains_key("data") {
             Cut::Unparsable("not-a-message")
@@ -71,11 +71,12 @@ pub(super) fn cut(hook: &Hook, object: &Map<String, Value>) -> Cut {
         message_id: message_id(object).unwrap_or_default(),
         reconciled: false,
     };
-    Cut::Events(if trigger.batch {
+    let events = if trigger.batch {
         vec![event(typed)]
     } else {
         typed.into_iter().map(|row| event(vec![row])).collect()
-    })
+    };
+    Cut::Events(events, trigger)
 }
 
 /// The trigger whose event in Caspio it was; by its id, else by what it says.

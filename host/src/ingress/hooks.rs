@@ -6,7 +6,8 @@ use std::sync::{Arc, RwLock};
 use sha2::{Digest as _, Sha256};
 
 use crate::accounts::Keyring;
-use crate::model::{Event, RowTags, UrlId, WebhookId};
+use crate::lineage::LineageSettings;
+use crate::model::{ConnectionId, Event, RowTags, TenantId, UrlId, WebhookId, WorkflowId};
 use crate::secrets::{Secret, TenantKey};
 use crate::store::{Store, StoreError, TriggerRecord, WebhookRecord, WebhookStage};
 
@@ -37,6 +38,24 @@ impl Hook {
         event.rows.iter().filter_map(|row| Some((row.pk_id()?, tagger.tags(row)))).collect()
     }
 
+    /// Whose it is.
+    #[must_use]
+    pub fn tenant(&self) -> &TenantId {
+        &self.record.tenant
+    }
+
+    /// The connection by which it was made.
+    #[must_use]
+    pub fn connection(&self) -> ConnectionId {
+        self.record.connection
+    }
+
+    /// The workflow that it starts.
+    #[must_use]
+    pub fn workflow(&self) -> WorkflowId {
+        self.record.workflow
+    }
+
     pub(super) fn is_gone(&self) -> bool {
         matches!(self.record.stage, WebhookStage::Tombstone | WebhookStage::Removing)
     }
@@ -49,14 +68,19 @@ type Known = HashMap<[u8; 32], Arc<Hook>>;
 pub struct Hooks {
     store: Arc<dyn Store>,
     keys: Keyring,
+    lineage: LineageSettings,
     known: Arc<RwLock<(Known, u64)>>,
 }
 
 impl Hooks {
     /// Over this store.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>, keys: Keyring) -> Self {
-        Self { store, keys, known: Arc::default() }
+    pub fn new(store: Arc<dyn Store>, keys: Keyring, lineage: LineageSettings) -> Self {
+        Self { store, keys, lineage, known: Arc::default() }
+    }
+
+    pub(super) fn lineage(&self) -> LineageSettings {
+        self.lineage
     }
 
     /// The webhook behind the last part of a URL; none when there is none.

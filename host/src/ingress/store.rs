@@ -2,6 +2,7 @@
 
 use crate::clock::Time;
 use crate::faults;
+use crate::lineage::{Arrival, suspicions};
 use crate::model::{Event, EventId, MessageId, MessageState, RowTags, RunId, TenantId, WorkflowId};
 use crate::secrets::{DataKey, TenantKey, random_bytes};
 use crate::store::{Ingested, NewEvent, NewMessage, Origin, Store};
@@ -82,12 +83,19 @@ pub async fn persist(
                     new.state = MessageState::Skipped;
                     new.reason = Some(reason);
                 }
-                Cut::Events(events) => {
+                Cut::Events(events, trigger) => {
                     new.state = MessageState::Stored;
-                    new.events = events
-                        .iter()
-                        .map(|event| new_event(&data_key, event, hook.tags(event)))
-                        .collect::<Result<_, _>>()?;
+                    let arrival = Arrival {
+                        tenant: &hook.record.tenant,
+                        connection: hook.record.connection,
+                        trigger,
+                        at,
+                    };
+                    let suspicions = suspicions(store, &hook.key, hooks.lineage(), arrival, &events).await?;
+                    for (event, suspicion) in events.iter().zip(suspicions) {
+                        new.events
+                            .push(NewEvent { suspicion, ..new_event(&data_key, event, hook.tags(event))? });
+                    }
                 }
             }
         }
@@ -226,6 +234,7 @@ fn new_event(key: &DataKey, event: &Event, tags: Vec<(i64, RowTags)>) -> Result<
     Ok(NewEvent {
         id,
         kind: event.kind,
+        suspicion: None,
         table: event.table.clone(),
         pk_id,
         event_date: event.event_date.clone(),

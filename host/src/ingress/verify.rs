@@ -46,7 +46,7 @@ impl VerifiedMessage {
     pub fn events(&self) -> Vec<Event> {
         match &self.content {
             Content::Object(object) => match cut(&self.hook, object) {
-                Cut::Events(events) => events,
+                Cut::Events(events, _) => events,
                 Cut::Nothing(_) | Cut::Unparsable(_) => Vec::new(),
             },
             Content::Unparsable(_) => Vec::new(),

@@ -8,7 +8,7 @@ use crate::clock::Time;
 use crate::faults;
 use crate::model::{Action, ActionError, Answer, Effect, RunId};
 use crate::secrets::{DataKey, SealError, TenantKey};
-use crate::store::{ClaimedRun, JournalWrite, StepRecord, StepState, Store, StoreError};
+use crate::store::{ClaimedRun, JournalWrite, NewWrite, StepRecord, StepState, Store, StoreError, WriteEnd};
 
 use super::{Plan, entry};
 
@@ -246,14 +246,30 @@ impl Journal {
         Ok(())
     }
 
-    /// Makes the intent of an effect durable, with all steps before it. Only after this may it be sent.
+    /// An effect is about to be sent once more: should its write not be known any more, it is again.
+    ///
+    /// # Errors
+    /// When the store can't: nothing was sent then.
+    pub async fn register(&mut self, registered: NewWrite) -> Result<(), JournalError> {
+        let write = JournalWrite { registered: Some(registered), ..JournalWrite::default() };
+        self.store.record(self.run, &self.owner, write).await?;
+        Ok(())
+    }
+
+    /// Makes the intent of an effect durable, with all steps before it and the write that it will be. Only after this
+    /// may it be sent.
     ///
     /// # Errors
     /// When the store can't: nothing was sent then, and nothing is undecided.
-    pub async fn intend(&mut self, slot: &mut Slot, plan: &Plan) -> Result<(), JournalError> {
+    pub async fn intend(
+        &mut self,
+        slot: &mut Slot,
+        plan: &Plan,
+        registered: Option<NewWrite>,
+    ) -> Result<(), JournalError> {
         let record = &mut slot.record;
         record.sealed_plan = Some(entry::seal(&self.data_key, self.run, record.number, "plan", plan)?);
-        let mut write = self.pending.clone();
+        let mut write = JournalWrite { registered, ..self.pending.clone() };
         write.steps.push(record.clone());
         if faults::hit("journal.before-intent") {
             return Err(StoreError::Full.into());
@@ -264,7 +280,8 @@ impl Journal {
         Ok(())
     }
 
-    /// An effect was answered: its result becomes durable, however long the store needs for it.
+    /// An effect was answered: its result becomes durable, however long the store needs for it. True when runs that
+    /// waited for its write are due now.
     ///
     /// # Errors
     /// When the run's lease was lost, the host is closing, or a key fails.
@@ -273,9 +290,10 @@ impl Journal {
         slot: Slot,
         result: &Result<Answer, ActionError>,
         calls: u32,
-    ) -> Result<(), JournalError> {
+        ended: Option<WriteEnd>,
+    ) -> Result<bool, JournalError> {
         let record = self.completed(slot, result, calls)?;
-        let write = JournalWrite { forget_after: None, steps: vec![record] };
+        let write = JournalWrite { steps: vec![record], ended, ..JournalWrite::default() };
         let mut pause = COMMIT_PAUSE.0;
         loop {
             let full = faults::hit("journal.before-result");
@@ -290,9 +308,9 @@ impl Journal {
                     pause = (pause * 2).min(COMMIT_PAUSE.1);
                 }
                 Err(e) => return Err(e.into()),
-                Ok(()) => {
+                Ok(due) => {
                     faults::pass("journal.after-result");
-                    return Ok(());
+                    return Ok(due);
                 }
             }
         }

@@ -81,6 +81,10 @@ pub(super) fn check(raw: Raw, text: &str) -> Result<Manifest, ManifestError> {
     if let Some((name, allowed)) = retry.0.out_of_range() {
         return wrong(retry.1, format!("`retry.{name}` must be {allowed}"));
     }
+    let chain = spanned_or_default(raw.chain);
+    if let Some((name, allowed)) = chain.0.out_of_range() {
+        return wrong(chain.1, format!("`loop.{name}` must be {allowed}"));
+    }
     let mut settings = BTreeMap::new();
     for (name, value) in raw.settings {
         let at = value.span().start;
@@ -102,6 +106,8 @@ pub(super) fn check(raw: Raw, text: &str) -> Result<Manifest, ManifestError> {
         grants,
         limits: limits.0,
         retry: retry.0,
+        chain: chain.0,
+        run: raw.run,
         settings,
     })
 }

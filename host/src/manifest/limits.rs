@@ -1,4 +1,4 @@
-//! `[limits]` and `[retry]`: names, defaults, units, reasons.
+//! `[limits]`, `[retry]`, `[loop]` and `[run]`: names, defaults, units, reasons.
 
 use serde::Deserialize;
 
@@ -71,4 +71,46 @@ impl Retry {
         ];
         checks.into_iter().find(|(_, ok, _)| !ok).map(|(name, _, allowed)| (name, allowed))
     }
+}
+
+/// `[loop]` of a manifest: how long a chain may be of runs that each were caused by a write of the one before.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Chain {
+    /// Runs before this one in its chain. Default 8, at most 100: workflows that hand work on to each other are a few; what
+    /// is longer goes round in circles.
+    pub max_depth: u32,
+    /// Runs of this same workflow before it. Default 0, at most `max_depth`: a workflow that starts itself again is
+    /// mostly a mistake.
+    pub self_depth: u32,
+    /// Runs that one record may start in a minute; those beyond wait. Default 20, at most 6000: a person who fills in a
+    /// form field by field starts fewer, a loop through another system more.
+    pub record_runs_per_minute: u32,
+}
+
+impl Default for Chain {
+    fn default() -> Self {
+        Self { max_depth: 8, self_depth: 0, record_runs_per_minute: 20 }
+    }
+}
+
+impl Chain {
+    /// The first one that is out of range: its name and what is allowed.
+    pub(super) fn out_of_range(&self) -> Option<(&'static str, &'static str)> {
+        let checks: [(&'static str, bool, &'static str); 3] = [
+            ("max_depth", self.max_depth <= 100, "0 to 100"),
+            ("self_depth", self.self_depth <= self.max_depth, "no more than `loop.max_depth`"),
+            ("record_runs_per_minute", (1..=6000).contains(&self.record_runs_per_minute), "1 to 6000"),
+        ];
+        checks.into_iter().find(|(_, ok, _)| !ok).map(|(name, _, allowed)| (name, allowed))
+    }
+}
+
+/// `[run]` of a manifest.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RunSettings {
+    /// The same read again within a run is answered from the first one, without a call, until the run writes to the
+    /// table. Default false: a workflow that reads again may want to see what others changed.
+    pub cache_reads: bool,
 }

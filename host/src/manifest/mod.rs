@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use crate::model::{Limits, Reconcile, TriggerKind};
 
 pub use error::ManifestError;
-pub use limits::{LimitSettings, Retry};
+pub use limits::{Chain, LimitSettings, Retry, RunSettings};
 pub use schedule::{Missed, Schedule};
 
 /// Caspio's event sources: the five of its contract and the two that its own n8n node sends.
@@ -108,6 +108,10 @@ pub struct Manifest {
     pub limits: LimitSettings,
     /// Tries and back-off.
     pub retry: Retry,
+    /// How long chains of runs may be.
+    pub chain: Chain,
+    /// How a run goes about its work.
+    pub run: RunSettings,
     /// What the guest reads by `settings`.
     pub settings: BTreeMap<String, String>,
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{LimitSettings, Missed, Op, Retry};
+use super::{Chain, LimitSettings, Missed, Op, Retry, RunSettings};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -19,6 +19,10 @@ pub(super) struct Raw {
     pub(super) grants: RawGrants,
     pub(super) limits: Option<Spanned<LimitSettings>>,
     pub(super) retry: Option<Spanned<Retry>>,
+    #[serde(rename = "loop")]
+    pub(super) chain: Option<Spanned<Chain>>,
+    #[serde(default)]
+    pub(super) run: RunSettings,
     #[serde(default)]
     pub(super) settings: BTreeMap<String, Spanned<toml::Value>>,
 }

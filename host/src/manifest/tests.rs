@@ -40,6 +40,8 @@ fn a_good_manifest_says_what_it_says() {
     assert_eq!(m.limits.memory_mib, 16);
     assert_eq!(m.limits.wall_seconds, 30);
     assert_eq!(m.retry.attempts, 6);
+    assert_eq!((m.chain.max_depth, m.chain.self_depth, m.chain.record_runs_per_minute), (8, 0, 20));
+    assert!(!m.run.cache_reads);
     assert_eq!(m.settings["title"], "Welcome");
     assert_eq!(m.settings["days"], "3");
 }
@@ -68,6 +70,14 @@ fn every_mistake_is_named_with_its_place() {
         (format!("{base}{trigger}[grants]\ntables = {{ T = [\"fly\"] }}\n"), 7, "unknown variant"),
         (format!("{base}{trigger}[limits]\nfuel = 1\n"), 6, "`limits.fuel` must be"),
         (format!("{base}{trigger}[retry]\nattempts = 0\n"), 6, "`retry.attempts` must be"),
+        (format!("{base}{trigger}[loop]\nself_depth = 9\n"), 6, "`loop.self_depth` must be no more than"),
+        (format!("{base}{trigger}[loop]\nmax_depth = 101\n"), 6, "`loop.max_depth` must be 0 to 100"),
+        (
+            format!("{base}{trigger}[loop]\nrecord_runs_per_minute = 0\n"),
+            6,
+            "`loop.record_runs_per_minute` must be",
+        ),
+        (format!("{base}{trigger}[run]\ncache = true\n"), 7, "unknown field `cache`"),
         (format!("{base}{trigger}[limits]\nfuell = 1\n"), 7, "unknown field `fuell`"),
         ("name = \"w\n".to_owned(), 1, ""),
     ] {

@@ -103,7 +103,7 @@ text_enum!(
     Diverged = "diverged",
     /// The workflow was not active when the message came.
     Inactive = "inactive",
-    /// The event was caused by the workflow's own write.
+    /// The event was caused by a run, in a chain that is as long as it may be.
     Loop = "loop",
     /// A sweep found the change before its webhook came.
     Duplicate = "duplicate",
@@ -115,6 +115,12 @@ text_enum!(
     Unavailable = "unavailable",
     /// The guest asked for a retry (the run waits).
     GuestRetry = "guest-retry",
+    /// The event may be the work of a write whose end is not known yet (the run waits).
+    OwnWrite = "own-write",
+    /// Its record has started as many runs in the last minute as the manifest allows (the run waits).
+    RecordPace = "record-pace",
+    /// The connection's budget of integration calls is used up (the run waits).
+    Budget = "budget",
     /// The host was shut down in the middle (the run waits).
     Shutdown = "shutdown",
     /// The host's store could not be used (the run waits).

@@ -2,7 +2,7 @@
 //!
 //! One loop claims due runs, as many as there is room for, in one commit; each then executes in a
 //! task of its own. It sleeps until a run falls due, a slot gets free, or a new run is announced. Runs of a
-//! connection that has no budget now are left queued. After a start, runs that an earlier process
+//! connection that takes no calls now are left queued. After a start, runs that an earlier process
 //! left `running` are queued again. When the store fails, the loop waits and goes on.
 
 mod schedules;
@@ -127,6 +127,7 @@ impl Scheduler {
             now,
             lease_until: now.after(Duration::from_secs(self.settings.lease_seconds)),
             blocked: parts.connector.clients().without_budget(),
+            no_calls_left: parts.connector.clients().no_calls_left(),
         };
         crate::faults::pass("scheduler.before-claim");
         let claimed = parts.store.claim(claim).await?;

@@ -1,4 +1,5 @@
-//! What a host does besides: components made ready, webhooks mended, counters written, tombstones dropped.
+//! What a host does besides: components made ready, webhooks mended, counters written, tombstones and old writes
+//! dropped.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,8 @@ const COUNTERS: Duration = Duration::from_secs(5);
 const MEND: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
 /// How often ended tombstones are looked for.
 const TOMBSTONES: Duration = Duration::from_secs(3600);
+/// How often registered writes are looked for that no webhook is expected for any more.
+const OWN_WRITES: Duration = Duration::from_secs(60);
 
 pub(super) struct Background {
     tasks: Vec<JoinHandle<()>>,
@@ -29,7 +32,8 @@ pub(super) fn start(host: &Arc<Host>, stop: watch::Receiver<bool>) -> Background
         tokio::spawn(until(stop.clone(), count(host.clone()))),
         tokio::spawn(until(stop.clone(), tombstones(host.clone()))),
         tokio::spawn(until(stop.clone(), cover(host.clone()))),
-        tokio::spawn(until(stop, schedules(host.clone()))),
+        tokio::spawn(until(stop.clone(), schedules(host.clone()))),
+        tokio::spawn(until(stop, own_writes(host.clone()))),
     ];
     Background { tasks }
 }
@@ -40,7 +44,7 @@ impl Background {
         for task in self.tasks {
             let _ = task.await;
         }
-        write_counters(host).await;
+        host.control.write_counters().await;
     }
 }
 
@@ -98,19 +102,7 @@ async fn cover(host: Arc<Host>) {
 async fn count(host: Arc<Host>) {
     loop {
         tokio::time::sleep(COUNTERS).await;
-        write_counters(&host).await;
-    }
-}
-
-async fn write_counters(host: &Host) {
-    let clients = host.connector.clients();
-    let counts = clients.take_counts();
-    if counts.is_empty() {
-        return;
-    }
-    if let Err(error) = host.store.count_calls(counts.clone()).await {
-        tracing::warn!(code = error.code(), "counters of calls are not written yet");
-        clients.put_back(counts);
+        host.control.write_counters().await;
     }
 }
 
@@ -122,5 +114,18 @@ async fn tombstones(host: Arc<Host>) {
             Err(error) => tracing::warn!(code = error.code(), "tombstones can't be dropped"),
         }
         tokio::time::sleep(TOMBSTONES).await;
+    }
+}
+
+async fn own_writes(host: Arc<Host>) {
+    loop {
+        // An event that came in time may wait as long again.
+        let kept = host.lineage.window().saturating_mul(2).saturating_add(OWN_WRITES);
+        let before = Time(Time::now().0.saturating_sub(i64::try_from(kept.as_micros()).unwrap_or(i64::MAX)));
+        match host.store.drop_writes(before).await {
+            Ok(dropped) => tracing::debug!(dropped, "old writes dropped"),
+            Err(error) => tracing::warn!(code = error.code(), "old writes can't be dropped"),
+        }
+        tokio::time::sleep(OWN_WRITES).await;
     }
 }

@@ -114,6 +114,7 @@ async fn verify_and_store(
     raw: RawMessage,
 ) -> (Response, &'static str) {
     let host = &hooks.host;
+    let hook = raw.hook.clone();
     match verify(raw) {
         Err(error) => (failed(&error), "failed"),
         Ok(Verified::Rejected(why)) => {
@@ -121,21 +122,24 @@ async fn verify_and_store(
             count_rejection(hooks, webhook, why.code()).await;
             ((StatusCode::UNAUTHORIZED, format!("{why}\n")).into_response(), "refused")
         }
-        Ok(Verified::Authentic(message)) => match persist(&*host.store, &host.hooks, *message).await {
-            Ok(accepted) => {
-                if matches!(&accepted, Accepted::Stored(events) if !events.is_empty()) {
-                    host.wake.notify_one();
+        Ok(Verified::Authentic(message)) => {
+            host.connector.clients().count_delivery(hook.tenant(), hook.connection(), hook.workflow());
+            match persist(&*host.store, &host.hooks, *message).await {
+                Ok(accepted) => {
+                    if matches!(&accepted, Accepted::Stored(events) if !events.is_empty()) {
+                        host.wake.notify_one();
+                    }
+                    let outcome = match accepted {
+                        Accepted::Stored(_) => "stored",
+                        Accepted::Skipped => "skipped",
+                        Accepted::Unparsable => "unparsable",
+                        Accepted::Duplicate => "duplicate",
+                    };
+                    (StatusCode::OK.into_response(), outcome)
                 }
-                let outcome = match accepted {
-                    Accepted::Stored(_) => "stored",
-                    Accepted::Skipped => "skipped",
-                    Accepted::Unparsable => "unparsable",
-                    Accepted::Duplicate => "duplicate",
-                };
-                (StatusCode::OK.into_response(), outcome)
+                Err(error) => (failed(&error), "failed"),
             }
-            Err(error) => (failed(&error), "failed"),
-        },
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use crate::control::Control;
 use crate::coverage::Coverage;
 use crate::execution::{Executor, ExecutorParts, Feed, Schemas};
 use crate::ingress::Hooks;
+use crate::lineage::LineageSettings;
 use crate::model::TenantId;
 use crate::runtime::{ComponentDigest, ComponentError, Runtime};
 use crate::scheduler::{Scheduler, Schedules};
@@ -80,6 +81,7 @@ pub struct Host {
     pub(super) feed: Feed,
     /// Rung when runs were queued.
     pub(super) wake: Arc<Notify>,
+    pub(super) lineage: LineageSettings,
     ready: AtomicBool,
 }
 
@@ -109,7 +111,7 @@ impl Host {
             CaspioClients::new(config.caspio.clone()).map_err(|e| StartError::Client(e.to_string()))?;
         let connector = Connector::new(store.clone(), keys.clone(), Arc::new(clients));
         let runtime = Runtime::new(config.runtime.clone(), data.compiled(), compiler)?;
-        let hooks = Hooks::new(store.clone(), keys.clone());
+        let hooks = Hooks::new(store.clone(), keys.clone(), config.lineage);
         let forget = hooks.clone();
         let triggers = Arc::new(Triggers::new(
             store.clone(),
@@ -120,6 +122,7 @@ impl Host {
         ));
         let owner = format!("{}-{}", std::process::id(), hex::encode(random_bytes::<8>()?));
         let feed = Feed::default();
+        let wake = Arc::new(Notify::new());
         let executor = Executor::new(ExecutorParts {
             store: store.clone(),
             keys: keys.clone(),
@@ -130,8 +133,8 @@ impl Host {
             retry: config.retry,
             feed: feed.clone(),
             owner,
+            wake: wake.clone(),
         });
-        let wake = Arc::new(Notify::new());
         let scheduler = Scheduler::new(executor, config.scheduler.clone(), wake.clone());
         let coverage = Coverage::new(
             store.clone(),
@@ -168,6 +171,7 @@ impl Host {
             metrics: Metrics::start().ok(),
             feed,
             wake,
+            lineage: config.lineage,
             ready: AtomicBool::new(false),
         })
     }

@@ -98,8 +98,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// Gives a connection a new secret.
     async fn set_secret(&self, id: ConnectionId, sealed: Vec<u8>) -> Result<()>;
-    /// Makes runs due that wait because the connection's credentials were refused.
-    async fn hurry(&self, connection: ConnectionId, at: Time) -> Result<()>;
+    /// Sets a connection's budget of calls.
+    async fn set_budget(&self, id: ConnectionId, budget: CallBudget) -> Result<()>;
+    /// Makes runs due that wait for their connection for this cause.
+    async fn hurry(&self, connection: ConnectionId, cause: crate::model::Cause, at: Time) -> Result<()>;
     /// Removes a connection with its secret, unless workflows use it: answers their names.
     async fn remove_connection(&self, id: ConnectionId, at: Time) -> Result<Vec<String>>;
 
@@ -173,8 +175,12 @@ pub trait Store: Send + Sync + 'static {
     async fn recover(&self, now: Time, max_crashes: u32) -> Result<(u64, u64)>;
     /// The journal of a run, by step number.
     async fn steps(&self, run: RunId) -> Result<Vec<StepRecord>>;
-    /// Writes steps of a run that `owner` holds.
-    async fn record(&self, run: RunId, owner: &str, write: JournalWrite) -> Result<()>;
+    /// Writes steps of a run that `owner` holds. True when runs that waited for its writes are due now.
+    async fn record(&self, run: RunId, owner: &str, write: JournalWrite) -> Result<bool>;
+    /// Registered writes that each row may come from, the latest first.
+    async fn own_writes(&self, query: WriteQuery) -> Result<Vec<Vec<OwnWrite>>>;
+    /// Drops registered writes that are older; returns how many.
+    async fn drop_writes(&self, before: Time) -> Result<u64>;
     /// Ends an attempt: steps, output, counters and new state in one commit.
     async fn finish(&self, run: RunId, owner: &str, finish: Finish) -> Result<()>;
 
@@ -204,6 +210,12 @@ pub trait Store: Send + Sync + 'static {
         workflow: Option<WorkflowId>,
         at: Time,
     ) -> Result<u64>;
+    /// Names of workflows with queued runs that wait for this cause, and how many.
+    async fn waiting_workflows(
+        &self,
+        tenant: &TenantId,
+        cause: crate::model::Cause,
+    ) -> Result<Vec<(String, u64)>>;
     /// How many runs of a tenant (none: of all) are in which state.
     async fn run_totals(&self, tenant: Option<&TenantId>) -> Result<Vec<(crate::model::RunState, u64)>>;
     /// Writes a consistent copy of the whole store into a new file while work goes on.
@@ -285,10 +297,16 @@ pub trait Store: Send + Sync + 'static {
     /// Ends the backfill of a workflow that is under way. `Missing` when there is none.
     async fn cancel_backfill(&self, workflow: WorkflowId, at: Time) -> Result<()>;
 
+    /// Names of a tenant's workflows, deleted ones included.
+    async fn workflow_names(&self, tenant: &TenantId) -> Result<Vec<(WorkflowId, String)>>;
+    /// Names of a tenant's connections, removed ones included.
+    async fn connection_names(&self, tenant: &TenantId) -> Result<Vec<(ConnectionId, String)>>;
     /// Adds to the counters of integration calls.
     async fn count_calls(&self, calls: Vec<CallCount>) -> Result<()>;
-    /// The counters of a tenant.
-    async fn calls(&self, tenant: &TenantId) -> Result<Vec<CallCount>>;
+    /// The counters of a tenant since a day, `YYYY-MM-DD`.
+    async fn calls(&self, tenant: &TenantId, since: &str) -> Result<Vec<CallCount>>;
+    /// How many calls a connection sent since a day.
+    async fn spent(&self, tenant: &TenantId, connection: ConnectionId, since: &str) -> Result<u64>;
     /// Adds a line to the audit log.
     async fn audit(&self, entry: AuditEntry) -> Result<()>;
     /// Whether what is kept is whole.

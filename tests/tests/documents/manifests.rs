@@ -63,12 +63,14 @@ fn manifest(sections: &BTreeMap<&str, String>) -> String {
     format!(
         "name = \"documented\"\ncomponent = \"documented.wasm\"\nconnection = \"clinic\"\n{}\n[[trigger]]\n\
          event = \"record-update\"\ntable = \"Patients\"\n{}\n[grants]\ntables = {{ Tasks = [\"create\"] }}\n{}\n\
-         [limits]\n{}\n[retry]\n{}\n",
+         [limits]\n{}\n[retry]\n{}\n[loop]\n{}\n[run]\n{}\n",
         part(""),
         part("trigger"),
         part("grants"),
         part("limits"),
         part("retry"),
+        part("loop"),
+        part("run"),
     )
 }
 
@@ -76,7 +78,7 @@ fn manifest(sections: &BTreeMap<&str, String>) -> String {
 async fn the_keys_of_the_manifest_are_all_documented_and_all_taken() {
     let site = Site::start().await;
     let documented = documented();
-    for section in ["", "trigger", "grants", "limits", "retry"] {
+    for section in ["", "trigger", "grants", "limits", "retry", "loop", "run"] {
         let text = manifest(&BTreeMap::from([(section, "no_such_key = 1".to_owned())]));
         let path = write(&site, "documented.wasm", &text);
         let refused = site.host.cli(&["deploy", &path]).await.refused("unknown field `no_such_key`");
@@ -84,7 +86,7 @@ async fn the_keys_of_the_manifest_are_all_documented_and_all_taken() {
         let mut taken: BTreeSet<&str> = expected.split('`').skip(1).step_by(2).collect();
         if section.is_empty() {
             taken = taken
-                .difference(&["trigger", "grants", "limits", "retry", "settings"].into())
+                .difference(&["trigger", "grants", "limits", "retry", "loop", "run", "settings"].into())
                 .copied()
                 .collect();
         }
@@ -128,6 +130,16 @@ async fn defaults_and_bounds_of_the_manifest_are_as_documented() {
         documented["retry"].iter().map(|(key, after)| format!("{key} = {}\n", number(&after[0]))).collect();
     deploy("retry", retry.clone()).await.ok();
     assert_eq!(retry, "attempts = 6\ninitial_seconds = 2\nmax_seconds = 600\n");
+    let mut chain = String::new();
+    for (key, cells) in &documented["loop"] {
+        let [_, default, most] = cells.as_slice() else { panic!("{key}: {cells:?}") };
+        chain.push_str(&format!("{key} = {}\n", number(default)));
+        // Of `self_depth` another key is the bound, with its default here.
+        let most = if key == "self_depth" { &documented["loop"]["max_depth"][1] } else { most };
+        deploy("loop", format!("{key} = {}", number(most) + 1)).await.refused(key);
+    }
+    deploy("loop", chain).await.ok();
+    deploy("run", "cache_reads = true".to_owned()).await.ok();
     deploy("trigger", "fields = [\"Email\"]\nbatch = true\nsources = [\"Datasheet\"]".to_owned()).await.ok();
     for source in documented["trigger"]["sources"][0].split('`').skip(1).step_by(2).take(7) {
         deploy("trigger", format!("sources = [\"{source}\"]")).await.ok();

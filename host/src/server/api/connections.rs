@@ -8,12 +8,12 @@ use axum::http::StatusCode;
 use axum::routing::{delete, get, post};
 use serde::Deserialize;
 
-use crate::control::{ConnectionView, NewConnection};
+use crate::control::{ConnectionView, NewBudget, NewConnection, UsageQuery, UsageView};
 use crate::server::auth::Tenant;
 use crate::server::error::ApiError;
 use crate::server::host::Host;
 
-use super::{Answer, Json, Segment, Shared};
+use super::{Answer, Asked, Json, Segment, Shared};
 
 pub(super) fn routes() -> Router<Arc<Host>> {
     Router::new()
@@ -21,6 +21,8 @@ pub(super) fn routes() -> Router<Arc<Host>> {
         .route("/connections/{name}", delete(remove))
         .route("/connections/{name}/check", post(check))
         .route("/connections/{name}/rotate", post(rotate))
+        .route("/connections/{name}/budget", post(budget))
+        .route("/usage", get(usage))
 }
 
 async fn list(State(host): Shared, Tenant(tenant): Tenant) -> Answer<Vec<ConnectionView>> {
@@ -56,6 +58,24 @@ async fn rotate(
     Json(new): Json<Rotate>,
 ) -> Answer<ConnectionView> {
     Ok(axum::Json(host.control.rotate_connection(&tenant, &name, &new.client_secret).await?))
+}
+
+async fn budget(
+    State(host): Shared,
+    Tenant(tenant): Tenant,
+    Segment(name): Segment<String>,
+    Json(new): Json<NewBudget>,
+) -> Result<StatusCode, ApiError> {
+    host.control.set_budget(&tenant, &name, new).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn usage(
+    State(host): Shared,
+    Tenant(tenant): Tenant,
+    Asked(query): Asked<UsageQuery>,
+) -> Answer<UsageView> {
+    Ok(axum::Json(host.control.usage(&tenant, query).await?))
 }
 
 async fn remove(

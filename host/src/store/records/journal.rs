@@ -3,6 +3,8 @@
 use crate::clock::Time;
 use crate::model::{Cause, RunState};
 
+use super::{NewWrite, WriteEnd};
+
 /// State of a step in the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StepState {
@@ -54,6 +56,10 @@ pub struct JournalWrite {
     pub forget_after: Option<u32>,
     /// Then write these.
     pub steps: Vec<StepRecord>,
+    /// A write that is about to be sent.
+    pub registered: Option<NewWrite>,
+    /// How a registered write ended.
+    pub ended: Option<WriteEnd>,
 }
 
 /// How an attempt is counted.
@@ -65,6 +71,8 @@ pub enum Counted {
     Wakeup,
     /// Interrupted by a shutdown.
     Shutdown,
+    /// Not begun at all.
+    Nothing,
 }
 
 /// The end of an attempt.

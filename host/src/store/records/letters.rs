@@ -24,7 +24,12 @@ pub struct Letter {
 #[derive(Debug, Clone)]
 pub enum Decision {
     /// Caspio did what its open intent is about: this is the step with its result. It goes on.
-    Done(Box<StepRecord>),
+    Done {
+        /// The step.
+        step: Box<StepRecord>,
+        /// The record that was created.
+        pk_id: Option<i64>,
+    },
     /// Caspio did not do it: the intent is forgotten, and done again when the run comes to it.
     NotDone,
     /// It is a dead letter.

@@ -5,6 +5,8 @@ use crate::model::{
     EventId, MessageId, MessageState, RowTags, RunId, TenantId, TriggerKind, WebhookId, WorkflowId,
 };
 
+use super::Suspicion;
+
 /// Where a message came from.
 #[derive(Debug, Clone, Copy)]
 pub enum Origin {
@@ -56,6 +58,8 @@ pub struct NewEvent {
     pub id: EventId,
     /// Kind.
     pub kind: TriggerKind,
+    /// Writes that its rows may come from.
+    pub suspicion: Option<Suspicion>,
     /// Table.
     pub table: String,
     /// `PK_ID`, when it is one row and has one.

@@ -8,6 +8,7 @@ mod runs;
 mod schedules;
 mod setup;
 mod webhooks;
+mod writes;
 
 pub use coverage::*;
 pub use journal::*;
@@ -17,3 +18,4 @@ pub use runs::*;
 pub use schedules::*;
 pub use setup::*;
 pub use webhooks::*;
+pub use writes::*;

@@ -7,6 +7,17 @@ use crate::model::{
 
 use super::VersionRecord;
 
+/// Where a run is in a chain of runs, each caused by a write of the one before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lineage {
+    /// Runs before it.
+    pub depth: u32,
+    /// Runs of the same workflow before it.
+    pub self_depth: u32,
+    /// Run and step whose write caused its event.
+    pub caused_by: Option<(RunId, u32)>,
+}
+
 /// A wish for runs.
 #[derive(Debug, Clone)]
 pub struct Claim {
@@ -20,6 +31,8 @@ pub struct Claim {
     pub lease_until: Time,
     /// Connections without budget now.
     pub blocked: Vec<ConnectionId>,
+    /// Those of them whose budget of calls is used up, so that their runs say so.
+    pub no_calls_left: Vec<ConnectionId>,
 }
 
 /// A claimed run with all that an attempt needs.
@@ -47,6 +60,10 @@ pub struct ClaimedRun {
     pub waiting: Option<(u32, u32)>,
     /// Whether it has recorded steps.
     pub has_steps: bool,
+    /// Its place in a chain of runs.
+    pub lineage: Lineage,
+    /// Every row of its event is surely a write of a run.
+    pub all_own: bool,
     /// See [`crate::model::JOURNAL_VERSION`].
     pub journal_version: u32,
     /// Start of the run's virtual time.
@@ -129,4 +146,6 @@ pub struct RunRecord {
     pub origin: Option<RunId>,
     /// The run that began this one anew.
     pub successor: Option<RunId>,
+    /// Its place in a chain of runs.
+    pub lineage: Lineage,
 }

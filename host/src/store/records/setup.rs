@@ -14,6 +14,18 @@ pub struct TokenRecord {
     pub created_at: Time,
 }
 
+/// Action under which webhook deliveries are counted. Caspio meters them too, but nobody here sends them.
+pub const DELIVERY: &str = "webhook";
+
+/// Calls to Caspio in a UTC day and month beyond which a connection's runs wait.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CallBudget {
+    /// A day; none: as many as wanted.
+    pub per_day: Option<u32>,
+    /// A calendar month; none: as many as wanted.
+    pub per_month: Option<u32>,
+}
+
 /// A connection.
 #[derive(Debug, Clone)]
 pub struct ConnectionRecord {
@@ -31,6 +43,8 @@ pub struct ConnectionRecord {
     pub sealed_secret: Vec<u8>,
     /// When it was added.
     pub created_at: Time,
+    /// Its budget of calls.
+    pub budget: CallBudget,
 }
 
 /// A version to deploy.

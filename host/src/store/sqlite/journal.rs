@@ -2,11 +2,13 @@
 
 use rusqlite::{Connection, params};
 
+use crate::clock::Time;
 use crate::model::RunId;
 use crate::store::{Counted, Finish, JournalWrite, OutputRecord, Result, StepRecord, StepState};
 
 use super::rows::{all, parsed, run, time, time_opt};
 use super::runs::check_lease;
+use super::writes;
 
 pub(super) fn steps(c: &Connection, which: RunId) -> Result<Vec<StepRecord>> {
     let sql = "SELECT number, action, table_name, effect, state, outcome, affected, fingerprint,
@@ -39,16 +41,30 @@ pub(super) fn steps(c: &Connection, which: RunId) -> Result<Vec<StepRecord>> {
 
 /// Progress also clears the count of crashes: a run is only given up when it crashes the host again
 /// and again at the same place.
-pub(super) fn record(c: &Connection, which: RunId, owner: &str, write: &JournalWrite) -> Result<()> {
+/// True when runs that waited for its writes are due now.
+pub(super) fn record(c: &Connection, which: RunId, owner: &str, write: &JournalWrite) -> Result<bool> {
     check_lease(c, which, owner)?;
-    write_steps(c, which, write)?;
-    run(c, "UPDATE runs SET host_crashes = 0 WHERE id = ?1", params![which.as_bytes()]).map(drop)
+    let due = write_steps(c, which, write)?;
+    // A write that is registered once more for an effect that is repeated is none yet.
+    if !write.steps.is_empty() {
+        run(c, "UPDATE runs SET host_crashes = 0 WHERE id = ?1", params![which.as_bytes()])?;
+    }
+    Ok(due)
 }
 
-pub(super) fn write_steps(c: &Connection, which: RunId, write: &JournalWrite) -> Result<()> {
+pub(super) fn write_steps(c: &Connection, which: RunId, write: &JournalWrite) -> Result<bool> {
+    let mut due = false;
     if let Some(after) = write.forget_after {
         let sql = "DELETE FROM steps WHERE run = ?1 AND number > ?2";
         run(c, sql, params![which.as_bytes(), after])?;
+        // What is forgotten had no effect.
+        due |= writes::forget(c, which, after.saturating_add(1), u32::MAX, Time::now())?;
+    }
+    if let Some(registered) = &write.registered {
+        writes::register(c, which, registered)?;
+    }
+    if let Some(ended) = &write.ended {
+        due |= writes::end(c, which, ended)?;
     }
     let sql = "INSERT OR REPLACE INTO steps
                  (run, number, tenant, action, table_name, effect, state, outcome, affected,
@@ -84,7 +100,7 @@ pub(super) fn write_steps(c: &Connection, which: RunId, write: &JournalWrite) ->
             ],
         )?;
     }
-    Ok(())
+    Ok(due)
 }
 
 pub(super) fn finish(c: &Connection, which: RunId, owner: &str, x: &Finish) -> Result<()> {

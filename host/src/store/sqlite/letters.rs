@@ -5,12 +5,13 @@ use rusqlite::{Connection, params};
 use crate::clock::Time;
 use crate::model::{Cause, ConnectionId, RunId, RunState, TenantId};
 use crate::store::{
-    Decision, JournalWrite, Letter, LetterCount, LetterFilter, Result, StepState, StoreError,
+    Decision, JournalWrite, Letter, LetterCount, LetterFilter, Result, StepState, StoreError, WriteEnd,
 };
 
 use super::journal;
 use super::rows::{all, first, id, parsed, parsed_opt, run, time};
 use super::runs;
+use super::writes;
 
 pub(super) fn one(c: &Connection, tenant: &TenantId, which: RunId) -> Result<Option<Letter>> {
     let Some(record) = runs::one(c, tenant, which)? else { return Ok(None) };
@@ -66,12 +67,18 @@ pub(super) fn decide(
         return Ok(false);
     }
     match decision {
-        Decision::Done(step) => {
-            let write = JournalWrite { steps: vec![(**step).clone()], ..JournalWrite::default() };
+        Decision::Done { step, pk_id } => {
+            let ended = WriteEnd { step: step.number, done: true, pk_id: *pk_id, at, ended_at: at };
+            let steps = vec![(**step).clone()];
+            let write = JournalWrite { steps, ended: Some(ended), ..JournalWrite::default() };
             journal::write_steps(c, which, &write)?;
             again(c, which, None, at)?;
         }
         Decision::NotDone => {
+            let sql = "SELECT number FROM steps WHERE run = ?1 AND state = 'intent'";
+            for step in all(c, sql, params![which.as_bytes()], |r| r.get::<_, u32>(0))? {
+                writes::forget(c, which, step, step, at)?;
+            }
             run(c, "DELETE FROM steps WHERE run = ?1 AND state = 'intent'", params![which.as_bytes()])?;
             again(c, which, None, at)?;
         }
@@ -83,10 +90,10 @@ pub(super) fn decide(
         }
         Decision::Restart { run: new, version, sealed_seed } => {
             let sql = "INSERT INTO runs (id, tenant, event, message, workflow, connection, generation, origin, version,
-                         state, next_at, journal_version, run_start, sealed_seed, created_at)
+                         depth, self_depth, state, next_at, journal_version, run_start, sealed_seed, created_at)
                        SELECT ?2, tenant, event, message, workflow, connection,
                          (SELECT MAX(g.generation) + 1 FROM runs g WHERE g.event = r.event AND g.workflow = r.workflow),
-                         id, ?3, 'queued', ?4, ?5, ?4, ?6, ?4
+                         id, ?3, depth, self_depth, 'queued', ?4, ?5, ?4, ?6, ?4
                        FROM runs r WHERE id = ?1";
             let journal = crate::model::JOURNAL_VERSION;
             if run(c, sql, params![which.as_bytes(), new.as_bytes(), version, at.0, journal, sealed_seed])?

@@ -7,6 +7,7 @@ use crate::store::{Ingested, NewEvent, NewMessage, Origin, Result, StoreError};
 
 use super::coverage;
 use super::rows::{all, first, parsed, run};
+use super::writes;
 
 pub(super) fn ingest(c: &Connection, x: &NewMessage) -> Result<Ingested> {
     let Target { gone, deleted, workflow, connection } = target(c, x)?;
@@ -62,6 +63,9 @@ pub(super) fn ingest(c: &Connection, x: &NewMessage) -> Result<Ingested> {
             false => coverage::is_known(c, x, workflow, event)?.then_some(Cause::Duplicate),
         };
         add_run(c, x, event, skipped, workflow, connection)?;
+        if let (Some(suspicion), Some(webhook)) = (&event.suspicion, webhook) {
+            writes::suspect(c, *event.id.as_bytes(), webhook, suspicion, x.at)?;
+        }
     }
     Ok(if gone || x.events.is_empty() { Ingested::Skipped } else { Ingested::Stored(x.events.len()) })
 }

@@ -1,7 +1,8 @@
 //! SQLite in one file: WAL, `synchronous=FULL`, one writer thread, readers beside it.
 //!
 //! Files: `open` (pragmas, migrations), `writer` (group commit), then one a subject: `setup`
-//! (tenants, connections, workflows, versions), `webhooks`, `messages`, `runs` (claim, recover, list), `journal`.
+//! (tenants, connections, workflows, versions), `webhooks`, `messages`, `runs` (claim, recover, list), `journal`,
+//! `writes` (of runs, and the events they caused).
 
 mod backfills;
 mod coverage;
@@ -16,6 +17,7 @@ mod schedules;
 mod setup;
 mod webhooks;
 mod writer;
+mod writes;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -40,6 +42,7 @@ const READERS: usize = 4;
 pub struct SqliteStore {
     writer: writer::Writer,
     readers: Arc<Readers>,
+    recent: writes::Recent,
 }
 
 #[derive(Debug)]
@@ -75,13 +78,15 @@ impl SqliteStore {
     /// # Errors
     /// When the file can't be opened, is damaged, or was written by a newer version.
     pub fn open(path: &Path) -> Result<Self> {
-        let writer = writer::Writer::start(open::writer(path)?)?;
+        let conn = open::writer(path)?;
+        let recent = writes::Recent::read(&conn)?;
+        let writer = writer::Writer::start(conn)?;
         let readers = Readers {
             path: path.to_owned(),
             idle: Mutex::new(Vec::new()),
             permits: Arc::new(Semaphore::new(READERS)),
         };
-        Ok(Self { writer, readers: Arc::new(readers) })
+        Ok(Self { writer, readers: Arc::new(readers), recent })
     }
 
     /// Runs a query on a thread where it may block.
@@ -153,8 +158,8 @@ impl Store for SqliteStore {
     async fn set_secret(&self, id: ConnectionId, sealed: Vec<u8>) -> Result<()> {
         self.writer.write(move |c| setup::set_secret(c, id, &sealed)).await
     }
-    async fn hurry(&self, connection: ConnectionId, at: Time) -> Result<()> {
-        self.writer.write(move |c| runs::hurry(c, connection, at)).await
+    async fn hurry(&self, connection: ConnectionId, cause: Cause, at: Time) -> Result<()> {
+        self.writer.write(move |c| runs::hurry(c, connection, cause, at)).await
     }
     async fn remove_connection(&self, id: ConnectionId, at: Time) -> Result<Vec<String>> {
         self.writer.write(move |c| setup::remove_connection(c, id, at)).await
@@ -245,8 +250,11 @@ impl Store for SqliteStore {
     async fn steps(&self, run: RunId) -> Result<Vec<StepRecord>> {
         self.read(move |c| journal::steps(c, run)).await
     }
-    async fn record(&self, run: RunId, owner: &str, write: JournalWrite) -> Result<()> {
+    async fn record(&self, run: RunId, owner: &str, write: JournalWrite) -> Result<bool> {
         let owner = owner.to_owned();
+        if let Some(registered) = &write.registered {
+            self.recent.note(registered);
+        }
         self.writer.write(move |c| journal::record(c, run, &owner, &write)).await
     }
     async fn finish(&self, run: RunId, owner: &str, finish: Finish) -> Result<()> {
@@ -292,6 +300,10 @@ impl Store for SqliteStore {
     ) -> Result<u64> {
         let tenant = tenant.clone();
         self.writer.write(move |c| runs::resume_restored(c, &tenant, run, workflow, at)).await
+    }
+    async fn waiting_workflows(&self, tenant: &TenantId, cause: Cause) -> Result<Vec<(String, u64)>> {
+        let tenant = tenant.clone();
+        self.read(move |c| runs::waiting_workflows(c, &tenant, cause)).await
     }
     async fn run_totals(&self, tenant: Option<&TenantId>) -> Result<Vec<(RunState, u64)>> {
         let tenant = tenant.cloned();
@@ -399,12 +411,37 @@ impl Store for SqliteStore {
     async fn cancel_backfill(&self, workflow: WorkflowId, at: Time) -> Result<()> {
         self.writer.write(move |c| backfills::cancel(c, workflow, at)).await
     }
+    async fn workflow_names(&self, tenant: &TenantId) -> Result<Vec<(WorkflowId, String)>> {
+        let tenant = tenant.clone();
+        self.read(move |c| setup::workflow_names(c, &tenant)).await
+    }
+    async fn connection_names(&self, tenant: &TenantId) -> Result<Vec<(ConnectionId, String)>> {
+        let tenant = tenant.clone();
+        self.read(move |c| setup::connection_names(c, &tenant)).await
+    }
     async fn count_calls(&self, calls: Vec<CallCount>) -> Result<()> {
         self.writer.write(move |c| setup::count_calls(c, &calls)).await
     }
-    async fn calls(&self, tenant: &TenantId) -> Result<Vec<CallCount>> {
-        let tenant = tenant.clone();
-        self.read(move |c| setup::calls(c, &tenant)).await
+    async fn calls(&self, tenant: &TenantId, since: &str) -> Result<Vec<CallCount>> {
+        let (tenant, since) = (tenant.clone(), since.to_owned());
+        self.read(move |c| setup::calls(c, &tenant, &since)).await
+    }
+    async fn spent(&self, tenant: &TenantId, connection: ConnectionId, since: &str) -> Result<u64> {
+        let (tenant, since) = (tenant.clone(), since.to_owned());
+        self.read(move |c| setup::spent(c, &tenant, connection, &since)).await
+    }
+    async fn set_budget(&self, id: ConnectionId, budget: CallBudget) -> Result<()> {
+        self.writer.write(move |c| setup::set_budget(c, id, budget)).await
+    }
+    async fn own_writes(&self, query: WriteQuery) -> Result<Vec<Vec<OwnWrite>>> {
+        // Most tables are written by nobody here: their events cost no look into the file.
+        if !self.recent.may_hold(&query) {
+            return Ok(vec![Vec::new(); query.pk_ids.len()]);
+        }
+        self.read(move |c| writes::own_writes(c, &query)).await
+    }
+    async fn drop_writes(&self, before: Time) -> Result<u64> {
+        self.writer.write(move |c| writes::drop_old(c, before)).await
     }
     async fn audit(&self, entry: AuditEntry) -> Result<()> {
         self.writer.write(move |c| setup::audit(c, &entry)).await

@@ -6,10 +6,10 @@ use crate::clock::Time;
 use crate::model::{
     Cause, ConnectionId, EventId, MessageId, RunId, RunState, TenantId, TriggerKind, WorkflowId,
 };
-use crate::store::{Claim, ClaimedRun, Result, RunFilter, RunRecord, StoreError, VersionRecord};
+use crate::store::{Claim, ClaimedRun, Lineage, Result, RunFilter, RunRecord, StoreError, VersionRecord};
 
 use super::rows::{all, first, id, id_opt, parsed, parsed_opt, run, time, time_opt};
-use super::sql_error;
+use super::{sql_error, writes};
 
 /// Paused workflows are few, runs may be many: the few are looked up once a query.
 const NOT_PAUSED: &str = "r.workflow NOT IN (SELECT id FROM workflows WHERE state = 'paused')";
@@ -19,16 +19,26 @@ pub(super) fn claim(c: &Connection, x: &Claim) -> Result<Vec<ClaimedRun>> {
     let blocked: Vec<String> =
         x.blocked.iter().map(|id| format!("x'{}'", hex::encode(id.as_bytes()))).collect();
     let sql = format!(
-        "SELECT r.id FROM runs r
+        "SELECT r.id, r.event, r.cause FROM runs r
          WHERE r.state IN ('queued', 'sleeping') AND r.next_at <= ?1 AND {NOT_PAUSED}
            AND r.connection NOT IN ({})
          ORDER BY r.next_at LIMIT ?2",
         blocked.join(",")
     );
     let limit = i64::try_from(x.limit).unwrap_or(i64::MAX);
-    let due = all(c, &sql, params![x.now.0, limit], |r| id(r, 0, RunId::from_slice))?;
+    let due: Vec<(RunId, [u8; 16], Option<String>)> =
+        all(c, &sql, params![x.now.0, limit], |r| Ok((id(r, 0, RunId::from_slice)?, r.get(1)?, r.get(2)?)))?;
+    for connection in &x.no_calls_left {
+        let sql = "UPDATE runs SET cause = ?2
+                   WHERE connection = ?1 AND state = 'queued' AND cause IS NULL AND next_at <= ?3";
+        run(c, sql, params![connection.as_bytes(), Cause::Budget.as_str(), x.now.0])?;
+    }
     let mut claimed = Vec::with_capacity(due.len());
-    for which in due {
+    for (which, event, cause) in due {
+        if cause.as_deref() == Some(Cause::OwnWrite.as_str()) {
+            // It has waited long enough for the write to be decided.
+            writes::settle(c, event, x.now, true)?;
+        }
         let sql = "UPDATE runs SET state = 'running', cause = NULL, next_at = NULL, lease_owner = ?2,
                      lease_until = ?3, started_at = COALESCE(started_at, ?4),
                      version = COALESCE(version,
@@ -56,7 +66,8 @@ fn claimed_run(c: &Connection, which: RunId) -> Result<ClaimedRun> {
                  r.waiting_step, r.waiting_tries, r.journal_version, r.run_start, e.sealed_typed,
                  r.sealed_seed, k.wrapped, v.number, v.manifest, v.component, v.connection, v.created_at,
                  r.connection, m.trace,
-                 EXISTS (SELECT 1 FROM steps s WHERE s.run = r.id)
+                 EXISTS (SELECT 1 FROM steps s WHERE s.run = r.id),
+                 r.depth, r.self_depth, e.caused_by, e.caused_step, e.all_own
                FROM runs r
                JOIN messages m ON m.id = r.message
                JOIN workflows w ON w.id = r.workflow
@@ -79,6 +90,8 @@ fn claimed_run(c: &Connection, which: RunId) -> Result<ClaimedRun> {
             waiting: waiting.0.zip(waiting.1),
             trace: r.get(20)?,
             has_steps: r.get(21)?,
+            lineage: lineage(r, 22)?,
+            all_own: r.get(26)?,
             journal_version: r.get(9)?,
             run_start: time(r, 10)?,
             sealed_typed: r.get(11)?,
@@ -95,6 +108,17 @@ fn claimed_run(c: &Connection, which: RunId) -> Result<ClaimedRun> {
         })
     })?;
     found.ok_or_else(|| StoreError::Corrupt(format!("run {which} misses its event, key or version")))
+}
+
+/// Depths and cause, from this column on.
+fn lineage(r: &Row<'_>, from: usize) -> rusqlite::Result<Lineage> {
+    let by: Option<[u8; 16]> = r.get(from + 2)?;
+    let step: Option<u32> = r.get(from + 3)?;
+    Ok(Lineage {
+        depth: r.get(from)?,
+        self_depth: r.get(from + 1)?,
+        caused_by: by.and_then(|by| RunId::from_slice(&by).ok()).zip(step),
+    })
 }
 
 pub(super) fn next_due(c: &Connection) -> Result<Option<Time>> {
@@ -118,10 +142,10 @@ pub(super) fn recover(c: &Connection, now: Time, max_crashes: u32) -> Result<(u6
     Ok((queued as u64, dead as u64))
 }
 
-/// Runs that wait for their connection's credentials are due.
-pub(super) fn hurry(c: &Connection, connection: ConnectionId, at: Time) -> Result<()> {
+/// Runs that wait for their connection for this cause are due.
+pub(super) fn hurry(c: &Connection, connection: ConnectionId, cause: Cause, at: Time) -> Result<()> {
     let sql = "UPDATE runs SET next_at = ?3 WHERE connection = ?1 AND state = 'queued' AND cause = ?2 AND next_at > ?3";
-    run(c, sql, params![connection.as_bytes(), Cause::Connection.as_str(), at.0]).map(drop)
+    run(c, sql, params![connection.as_bytes(), cause.as_str(), at.0]).map(drop)
 }
 
 /// In a restored store: what was unfinished may have gone on in the original.
@@ -151,7 +175,8 @@ const RUN: &str = "SELECT r.id, r.workflow, w.name, r.version, r.generation, r.s
       r.attempts, r.wakeups, r.host_crashes, r.next_at, r.event, r.message, m.message_id, e.kind,
       e.table_name, e.pk_id, e.event_date, r.sealed_result, r.sealed_failure, r.created_at,
       r.started_at, r.finished_at, r.sealed_note, r.origin,
-      (SELECT n.id FROM runs n WHERE n.origin = r.id)
+      (SELECT n.id FROM runs n WHERE n.origin = r.id),
+      r.depth, r.self_depth, e.caused_by, e.caused_step
     FROM runs r JOIN workflows w ON w.id = r.workflow JOIN events e ON e.id = r.event
     JOIN messages m ON m.id = r.message";
 
@@ -183,6 +208,7 @@ fn read(r: &Row<'_>) -> rusqlite::Result<RunRecord> {
         sealed_note: r.get(23)?,
         origin: id_opt(r, 24, RunId::from_slice)?,
         successor: id_opt(r, 25, RunId::from_slice)?,
+        lineage: lineage(r, 26)?,
     })
 }
 
@@ -207,6 +233,18 @@ pub(super) fn waiting_connections(c: &Connection, tenant: &TenantId) -> Result<V
     let sql = "SELECT DISTINCT c.name FROM runs r JOIN connections c ON c.id = r.connection
                WHERE r.tenant = ?1 AND r.state = 'queued' AND r.cause = ?2 ORDER BY c.name";
     all(c, sql, params![tenant.as_str(), Cause::Connection.as_str()], |r| r.get(0))
+}
+
+pub(super) fn waiting_workflows(
+    c: &Connection,
+    tenant: &TenantId,
+    cause: Cause,
+) -> Result<Vec<(String, u64)>> {
+    let sql = "SELECT w.name, COUNT(*) FROM runs r JOIN workflows w ON w.id = r.workflow
+               WHERE r.tenant = ?1 AND r.state = 'queued' AND r.cause = ?2 GROUP BY w.id ORDER BY w.name";
+    all(c, sql, params![tenant.as_str(), cause.as_str()], |r| {
+        Ok((r.get(0)?, r.get::<_, i64>(1)?.unsigned_abs()))
+    })
 }
 
 pub(super) fn totals(c: &Connection, tenant: Option<&TenantId>) -> Result<Vec<(RunState, u64)>> {

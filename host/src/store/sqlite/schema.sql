@@ -21,6 +21,9 @@ CREATE TABLE connections (
     base_url      TEXT NOT NULL,
     client_id     TEXT NOT NULL,
     sealed_secret BLOB NOT NULL,
+    -- Calls a UTC day and month beyond which runs wait; none: no budget.
+    calls_per_day   INTEGER,
+    calls_per_month INTEGER,
     created_at    INTEGER NOT NULL,
     -- Removed ones stay as long as versions name them, without their secret.
     removed_at    INTEGER
@@ -123,7 +126,11 @@ CREATE TABLE events (
     pk_id        INTEGER,
     event_date   TEXT NOT NULL,
     reconciled   INTEGER NOT NULL DEFAULT 0,
+    -- The run and step whose write it is; of several, the deepest.
     caused_by    BLOB,
+    caused_step  INTEGER,
+    -- Each of its rows is surely a write of a run.
+    all_own      INTEGER NOT NULL DEFAULT 0,
     sealed_typed BLOB NOT NULL,
     created_at   INTEGER NOT NULL,
     UNIQUE (message, position)
@@ -190,6 +197,58 @@ CREATE TABLE steps (
     finished_at    INTEGER,
     PRIMARY KEY (run, number)
 ) STRICT;
+
+-- Lately written by runs, registered with the intent, so that the webhook that each write causes is known as such. Of
+-- the values there are only keyed fingerprints. `began_at` and `ended_at` are by Caspio's clock.
+CREATE TABLE writes (
+    run        BLOB NOT NULL REFERENCES runs (id),
+    step       INTEGER NOT NULL,
+    tenant     TEXT NOT NULL,
+    connection BLOB NOT NULL,
+    kind       TEXT NOT NULL,
+    table_name TEXT NOT NULL COLLATE NOCASE,
+    fields     TEXT NOT NULL,
+    decided    INTEGER NOT NULL DEFAULT 0,
+    pk_known   INTEGER NOT NULL,
+    at         INTEGER NOT NULL,
+    began_at   INTEGER NOT NULL,
+    ended_at   INTEGER,
+    PRIMARY KEY (run, step)
+) STRICT;
+CREATE INDEX writes_without_pk ON writes (tenant, table_name) WHERE pk_known = 0;
+CREATE INDEX writes_by_age ON writes (at);
+
+CREATE TABLE written (
+    pk_id INTEGER NOT NULL,
+    run   BLOB NOT NULL,
+    step  INTEGER NOT NULL,
+    PRIMARY KEY (pk_id, run, step)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX written_of_step ON written (run, step);
+
+-- A write of a record accounts for one row a trigger.
+CREATE TABLE attributed (
+    run      BLOB NOT NULL,
+    step     INTEGER NOT NULL,
+    pk_id    INTEGER NOT NULL,
+    webhook  BLOB NOT NULL,
+    position INTEGER NOT NULL,
+    event    BLOB NOT NULL,
+    PRIMARY KEY (run, step, pk_id, webhook, position)
+) STRICT, WITHOUT ROWID;
+
+-- Which writes a row of an event may come from, until that is settled.
+CREATE TABLE suspects (
+    event    BLOB NOT NULL,
+    row      INTEGER NOT NULL,
+    pk_id    INTEGER NOT NULL,
+    run      BLOB NOT NULL,
+    step     INTEGER NOT NULL,
+    webhook  BLOB NOT NULL,
+    position INTEGER NOT NULL,
+    PRIMARY KEY (event, row, run, step)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX suspects_of_write ON suspects (run, step);
 
 CREATE TABLE run_output (
     run          BLOB NOT NULL REFERENCES runs (id),

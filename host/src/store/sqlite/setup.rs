@@ -5,8 +5,8 @@ use rusqlite::{Connection, Row, params};
 use crate::clock::Time;
 use crate::model::{ConnectionId, TenantId, TokenScope, WorkflowId, WorkflowState};
 use crate::store::{
-    AuditEntry, CallCount, ConnectionRecord, Deployed, NeededComponent, NewVersion, Result, StoreError,
-    TokenRecord, VersionRecord, WorkflowRecord,
+    AuditEntry, CallBudget, CallCount, ConnectionRecord, DELIVERY, Deployed, NeededComponent, NewVersion,
+    Result, StoreError, TokenRecord, VersionRecord, WorkflowRecord,
 };
 
 use super::coverage;
@@ -73,7 +73,8 @@ pub(super) fn add_connection(c: &Connection, x: &ConnectionRecord) -> Result<()>
 }
 
 const CONNECTION: &str =
-    "SELECT id, tenant, name, base_url, client_id, sealed_secret, created_at FROM connections";
+    "SELECT id, tenant, name, base_url, client_id, sealed_secret, created_at, calls_per_day, calls_per_month
+     FROM connections";
 
 fn read_connection(r: &Row<'_>) -> rusqlite::Result<ConnectionRecord> {
     Ok(ConnectionRecord {
@@ -84,6 +85,7 @@ fn read_connection(r: &Row<'_>) -> rusqlite::Result<ConnectionRecord> {
         client_id: r.get(4)?,
         sealed_secret: r.get(5)?,
         created_at: time(r, 6)?,
+        budget: CallBudget { per_day: r.get(7)?, per_month: r.get(8)? },
     })
 }
 
@@ -110,6 +112,14 @@ pub(super) fn connection(c: &Connection, which: ConnectionId) -> Result<Option<C
 pub(super) fn set_secret(c: &Connection, which: ConnectionId, sealed: &[u8]) -> Result<()> {
     let sql = "UPDATE connections SET sealed_secret = ?2 WHERE id = ?1 AND removed_at IS NULL";
     match run(c, sql, params![which.as_bytes(), sealed])? {
+        0 => Err(StoreError::Missing("connection")),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn set_budget(c: &Connection, which: ConnectionId, budget: CallBudget) -> Result<()> {
+    let sql = "UPDATE connections SET calls_per_day = ?2, calls_per_month = ?3 WHERE id = ?1 AND removed_at IS NULL";
+    match run(c, sql, params![which.as_bytes(), budget.per_day, budget.per_month])? {
         0 => Err(StoreError::Missing("connection")),
         _ => Ok(()),
     }
@@ -341,10 +351,28 @@ pub(super) fn count_calls(c: &Connection, calls: &[CallCount]) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn calls(c: &Connection, tenant: &TenantId) -> Result<Vec<CallCount>> {
+pub(super) fn workflow_names(c: &Connection, tenant: &TenantId) -> Result<Vec<(WorkflowId, String)>> {
+    let sql = "SELECT id, name FROM workflows WHERE tenant = ?1";
+    all(c, sql, params![tenant.as_str()], |r| Ok((id(r, 0, WorkflowId::from_slice)?, r.get(1)?)))
+}
+
+pub(super) fn connection_names(c: &Connection, tenant: &TenantId) -> Result<Vec<(ConnectionId, String)>> {
+    let sql = "SELECT id, name FROM connections WHERE tenant = ?1";
+    all(c, sql, params![tenant.as_str()], |r| Ok((id(r, 0, ConnectionId::from_slice)?, r.get(1)?)))
+}
+
+/// Calls that were sent by a connection since a day.
+pub(super) fn spent(c: &Connection, tenant: &TenantId, which: ConnectionId, since: &str) -> Result<u64> {
+    let sql = "SELECT COALESCE(SUM(count), 0) FROM calls
+               WHERE tenant = ?1 AND connection = ?2 AND day >= ?3 AND action <> ?4";
+    let asked = params![tenant.as_str(), which.as_bytes(), since, DELIVERY];
+    Ok(first(c, sql, asked, |r| r.get::<_, i64>(0))?.unwrap_or(0).unsigned_abs())
+}
+
+pub(super) fn calls(c: &Connection, tenant: &TenantId, since: &str) -> Result<Vec<CallCount>> {
     let sql = "SELECT tenant, connection, workflow, action, day, count FROM calls
-               WHERE tenant = ?1 ORDER BY day, connection, workflow, action";
-    all(c, sql, params![tenant.as_str()], |r| {
+               WHERE tenant = ?1 AND day >= ?2 ORDER BY day, connection, workflow, action";
+    all(c, sql, params![tenant.as_str(), since], |r| {
         let workflow: Vec<u8> = r.get(2)?;
         Ok(CallCount {
             tenant: parsed(r, 0, |t| t.parse().ok())?,

@@ -63,6 +63,37 @@ pub(crate) fn upsert(event: &Event) -> Text {
     Ok(format!("{done} {}", upserted.row.pk_id()?))
 }
 
+/// Adds one to the number in `field` of the event's record, as the event shows it.
+pub(crate) fn count_up(event: &Event) -> Text {
+    let (name, row) = (field_name()?, event.row()?);
+    let next = row.get::<i64>(&name)? + 1;
+    records(&event.table).update(pk_id(row.pk_id()?), Row::new().set(&name, next))?;
+    Ok(next.to_string())
+}
+
+/// Sets `field` of the event's record to `to`.
+pub(crate) fn touch(event: &Event) -> Text {
+    let to = settings::get("to").unwrap_or_else(|| "changed".to_owned());
+    let changes = Row::new().set(field_name()?, to);
+    let touched = records(&event.table).update(pk_id(event.row()?.pk_id()?), changes)?;
+    Ok(format!("touched {touched}"))
+}
+
+/// Reads the event's record `count` times; after the second time it writes `field`, when that is set.
+pub(crate) fn read_again(event: &Event) -> Text {
+    let (table, id) = (records(&event.table), event.row()?.pk_id()?);
+    let count: u32 = settings::parse("count")?.or_fatal("setting count is missing")?;
+    let mut seen = Vec::new();
+    for n in 0..count {
+        let row = table.get(id)?.or_fatal("the event's record is gone")?;
+        seen.push(row.optional_text("Notes")?.unwrap_or_default().to_owned());
+        if n == 1 && settings::get("field").is_some() {
+            table.update(pk_id(id), Row::new().set(field_name()?, "written"))?;
+        }
+    }
+    Ok(seen.join(","))
+}
+
 /// How many records the table has.
 pub(crate) fn list() -> Text {
     Ok(format!("listed {}", table()?.list(Query::new())?.len()))

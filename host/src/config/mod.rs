@@ -17,6 +17,7 @@ use crate::execution::RetrySettings;
 use crate::runtime::RuntimeSettings;
 use crate::scheduler::SchedulerSettings;
 use crate::telemetry::TelemetrySettings;
+use crate::triggers::TriggerSettings;
 
 pub use data_dir::{DataDir, DataDirError, Lock};
 
@@ -36,6 +37,8 @@ pub struct Config {
     pub caspio: ClientSettings,
     /// `[coverage]`
     pub coverage: CoverageSettings,
+    /// `[triggers]`
+    pub triggers: TriggerSettings,
     /// `[telemetry]`
     pub telemetry: TelemetrySettings,
 }

@@ -4,16 +4,14 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::routing::{delete, get, post};
 use serde::Deserialize;
 
-use crate::control::{ConnectionView, NewConnection};
+use crate::control::{Cascade, ConnectionView, NewConnection, RemovedView};
 use crate::server::auth::Tenant;
-use crate::server::error::ApiError;
 use crate::server::host::Host;
 
-use super::{Answer, Json, Segment, Shared};
+use super::{Answer, Asked, Json, Segment, Shared, carried_through};
 
 pub(super) fn routes() -> Router<Arc<Host>> {
     Router::new()
@@ -62,7 +60,8 @@ async fn remove(
     State(host): Shared,
     Tenant(tenant): Tenant,
     Segment(name): Segment<String>,
-) -> Result<StatusCode, ApiError> {
-    host.control.remove_connection(&tenant, &name).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Asked(how): Asked<Cascade>,
+) -> Answer<RemovedView> {
+    let removed = async move { host.control.remove_connection(&tenant, &name, how).await };
+    Ok(axum::Json(carried_through(removed).await?))
 }

@@ -32,6 +32,8 @@ pub struct HostOptions {
     pub failpoints: String,
     /// More of its environment.
     pub environment: Vec<(String, String)>,
+    /// `--public-url`; default [`Host::url`].
+    pub public_url: Option<String>,
     /// `--log`; default debug.
     pub log: Option<String>,
     /// It may write no file beyond so many KiB (`ulimit -f`, which can be raised again).
@@ -194,7 +196,8 @@ impl Host {
             .arg(self.data())
             .arg("--config")
             .arg(config)
-            .args(["--listen", &format!("127.0.0.1:{}", self.port), "--public-url", &self.url()])
+            .args(["--listen", &format!("127.0.0.1:{}", self.port)])
+            .args(["--public-url", &self.options.public_url.clone().unwrap_or_else(|| self.url())])
             .args(["--log", self.options.log.as_deref().unwrap_or("debug")])
             .env("FAILPOINTS", &self.options.failpoints)
             .envs(self.options.environment.iter().cloned())

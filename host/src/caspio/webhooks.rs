@@ -74,6 +74,10 @@ pub struct WebhookEvent {
     pub object_fields: Vec<String>,
     /// What changes count; empty: all, also when Caspio names each of them.
     pub event_sources: Vec<String>,
+    /// The only fields of a row that its messages hold; empty: not limited so.
+    pub payload_fields: Vec<String>,
+    /// Its messages have a form of their own.
+    pub has_template: bool,
     /// It fires.
     pub active: bool,
 }
@@ -98,6 +102,8 @@ struct EventJson {
     object_name: Option<String>,
     object_fields: Option<Vec<String>>,
     event_sources: Option<Vec<String>>,
+    custom_payload_fields: Option<Vec<String>>,
+    custom_payload_template: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -109,6 +115,11 @@ struct EventRequest<'a> {
     object_fields: Option<&'a [String]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     event_sources: Option<&'a [String]>,
+    /// Said, empty, when there is one to be taken away.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    custom_payload_fields: Option<[String; 0]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    custom_payload_template: Option<Option<String>>,
     enabled: bool,
 }
 
@@ -124,8 +135,28 @@ impl<'a> EventRequest<'a> {
             object_name: &spec.object_name,
             object_fields: said(&spec.object_fields, change && is_update),
             event_sources: said(&spec.event_sources, change),
+            custom_payload_fields: None,
+            custom_payload_template: None,
             enabled: true,
         }
+    }
+
+    /// As [`of`](Self::of) a change that takes a payload of its own away.
+    fn of_default_payload(spec: &'a EventSpec) -> Self {
+        Self { custom_payload_fields: Some([]), custom_payload_template: Some(None), ..Self::of(spec, true) }
+    }
+}
+
+impl WebhookJson {
+    fn into_listed(self) -> Option<ListedWebhook> {
+        // Some accounts list secrets; nobody needs them.
+        drop(self.secret.map(Secret::new));
+        Some(ListedWebhook {
+            id: self.id.filter(|id| !id.is_empty())?,
+            name: self.name.unwrap_or_default(),
+            outgoing_urls: self.outgoing_urls.unwrap_or_default(),
+            active: is_active(self.status.as_deref()),
+        })
     }
 }
 
@@ -137,6 +168,8 @@ impl EventJson {
             object_name: self.object_name.unwrap_or_default(),
             object_fields: self.object_fields.unwrap_or_default(),
             event_sources: sources(self.event_sources.unwrap_or_default()),
+            payload_fields: self.custom_payload_fields.unwrap_or_default(),
+            has_template: self.custom_payload_template.is_some_and(|text| !text.trim().is_empty()),
             active: is_active(self.status.as_deref()),
         })
     }
@@ -182,17 +215,23 @@ impl Caspio {
         let url = paths::url(&self.credentials.base, &Path::webhooks(), &[])?;
         let list: Vec<WebhookJson> =
             envelope::list(&self.body(context, &self.call(Method::GET, url)).await?)?;
-        let listed = list.into_iter().filter_map(|webhook| {
-            // Some accounts list secrets; nobody needs them.
-            drop(webhook.secret.map(Secret::new));
-            Some(ListedWebhook {
-                id: webhook.id.filter(|id| !id.is_empty())?,
-                name: webhook.name.unwrap_or_default(),
-                outgoing_urls: webhook.outgoing_urls.unwrap_or_default(),
-                active: is_active(webhook.status.as_deref()),
-            })
-        });
-        Ok(listed.collect())
+        Ok(list.into_iter().filter_map(WebhookJson::into_listed).collect())
+    }
+
+    /// One webhook; none when Caspio does not have it.
+    ///
+    /// # Errors
+    /// As of any call.
+    pub async fn webhook(
+        &self,
+        context: &CallContext,
+        id: &str,
+    ) -> Result<Option<ListedWebhook>, CaspioError> {
+        let url = paths::url(&self.credentials.base, &Path::webhook(id)?, &[])?;
+        match self.body(context, &self.call(Method::GET, url)).await {
+            Err(error) if matches!(error.kind, ErrorKind::NotFound(_)) => Ok(None),
+            other => Ok(envelope::bare::<WebhookJson>(&other?)?.into_listed()),
+        }
     }
 
     /// Lets a webhook send to another URL; its secret, events and queue stay.
@@ -244,7 +283,7 @@ impl Caspio {
         event_made(&body)
     }
 
-    /// Changes an event in place and sets it active.
+    /// Changes an event in place and sets it active; `default_payload` takes away a payload of its own.
     ///
     /// # Errors
     /// When Caspio refuses. With [`CaspioError::is_undecided`] it may be changed; doing it again is safe.
@@ -254,9 +293,15 @@ impl Caspio {
         hook: &str,
         id: &str,
         spec: &EventSpec,
+        default_payload: bool,
     ) -> Result<WebhookEvent, CaspioError> {
         let path = Path::event(hook, id)?;
-        let body = self.write(context, Method::PUT, &path, &EventRequest::of(spec, true)).await?;
+        let request = if default_payload {
+            EventRequest::of_default_payload(spec)
+        } else {
+            EventRequest::of(spec, true)
+        };
+        let body = self.write(context, Method::PUT, &path, &request).await?;
         event_made(&body)
     }
 

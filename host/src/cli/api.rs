@@ -107,9 +107,9 @@ impl Api {
     }
 
     /// DELETE with query parameters.
-    pub(super) async fn delete(&self, path: &str, query: &[(&str, String)]) -> Result<(), CliError> {
+    pub(super) async fn delete(&self, path: &str, query: &[(&str, String)]) -> Result<Value, CliError> {
         let request = self.request(Method::DELETE, path)?.query(query);
-        self.answer(request).await.map(drop)
+        self.answer(request).await
     }
 
     /// GET of an answer that is read as it comes.

@@ -35,6 +35,15 @@ pub(super) enum ConnectionCommand {
     Remove {
         /// Name
         name: String,
+        /// First the workflows that use it: their webhooks in Caspio, then themselves
+        #[arg(long)]
+        cascade: bool,
+        /// Give up on runs that have not ended
+        #[arg(long, requires = "cascade")]
+        discard_runs: bool,
+        /// Leave webhooks that Caspio does not let this host delete; delete them there by hand
+        #[arg(long, requires = "cascade")]
+        leave_webhooks: bool,
     },
 }
 
@@ -139,8 +148,21 @@ pub(super) async fn run(api: &Api, command: ConnectionCommand) -> Result<(), Cli
                 false => format!("connection {name}: {}; beyond that runs wait", limits.join(" and ")),
             });
         }
-        ConnectionCommand::Remove { name } => {
-            api.delete(&format!("connections/{}", segment(&name)), &[]).await?;
+        ConnectionCommand::Remove { name, cascade, discard_runs, leave_webhooks } => {
+            let query = [
+                ("cascade", cascade.to_string()),
+                ("discard_runs", discard_runs.to_string()),
+                ("leave_webhooks", leave_webhooks.to_string()),
+            ];
+            let removed = api.delete(&format!("connections/{}", segment(&name)), &query).await?;
+            let list =
+                |name: &str| removed.get(name).and_then(serde_json::Value::as_array).into_iter().flatten();
+            for workflow in list("workflows").filter_map(serde_json::Value::as_str) {
+                output::line(&format!("workflow {workflow} deleted"));
+            }
+            for webhook in list("left").filter_map(serde_json::Value::as_str) {
+                output::line(&format!("webhook {webhook} is left in Caspio: delete it there by hand"));
+            }
             output::line(&format!("connection {name} removed, with its secret"));
         }
         ConnectionCommand::List(format) => {

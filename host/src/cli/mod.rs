@@ -14,12 +14,14 @@ mod error;
 mod event;
 mod init;
 mod letters;
+mod orphans;
 mod output;
 mod run;
 mod serve;
 mod status;
 mod token;
 mod usage;
+mod trigger;
 mod workflow;
 
 use std::path::PathBuf;
@@ -77,6 +79,20 @@ enum Command {
         host: HostArgs,
         #[command(subcommand)]
         command: workflow::WorkflowCommand,
+    },
+    /// Triggers and their webhooks in Caspio
+    Trigger {
+        #[command(flatten)]
+        host: HostArgs,
+        #[command(subcommand)]
+        command: trigger::TriggerCommand,
+    },
+    /// Webhooks in Caspio that send to this host and belong to no workflow
+    Orphans {
+        #[command(flatten)]
+        host: HostArgs,
+        #[command(subcommand)]
+        command: orphans::OrphansCommand,
     },
     /// Runs
     Run {
@@ -228,6 +244,8 @@ async fn execute(command: Command) -> Result<(), CliError> {
         Command::Connection { host, command } => connection::run(&api::Api::new(&host)?, command).await,
         Command::Deploy { host, deploy } => deploy::deploy(&api::Api::new(&host)?, deploy).await,
         Command::Workflow { host, command } => workflow::run(&api::Api::new(&host)?, command).await,
+        Command::Trigger { host, command } => trigger::run(&api::Api::new(&host)?, command).await,
+        Command::Orphans { host, command } => orphans::run(&api::Api::new(&host)?, command).await,
         Command::Run { host, command } => run::run(&api::Api::new(&host)?, command).await,
         Command::Event { host, command } => event::run(&api::Api::new(&host)?, command).await,
         Command::Coverage { host, coverage } => coverage::coverage(&api::Api::new(&host)?, coverage).await,

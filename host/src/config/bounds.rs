@@ -12,7 +12,7 @@ const DAY: u64 = 86_400;
 
 /// The first value with which nothing would work: section and key, and what it must be.
 pub(super) fn unusable(config: &Config) -> Option<(&'static str, String)> {
-    let Config { server, log, runtime, scheduler, retry, lineage, caspio, coverage, telemetry: traces } = config;
+    let Config { server, log, runtime, scheduler, retry, lineage, caspio, coverage, triggers, telemetry: traces } = config;
     let whole = [
         ("server.hooks_in_flight", server.hooks_in_flight as u64, 1, 100_000),
         ("server.hook_timeout_seconds", server.hook_timeout_seconds, 1, 3600),
@@ -42,6 +42,8 @@ pub(super) fn unusable(config: &Config) -> Option<(&'static str, String)> {
         ("caspio.retry_pause_ms", caspio.retry_pause_ms, 0, 600_000),
         ("caspio.token_reserve_seconds", caspio.token_reserve_seconds, 0, DAY),
         ("coverage.settle_seconds", coverage.settle_seconds, 0, DAY),
+        ("triggers.check_seconds", triggers.check_seconds, 1, 30 * DAY),
+        ("triggers.retire_seconds", triggers.retire_seconds, 0, 7 * DAY),
     ];
     let seconds = [
         ("retry.step_initial_seconds", retry.step_initial_seconds),

@@ -21,6 +21,7 @@ use crate::lineage::LineageSettings;
 use crate::runtime::RuntimeSettings;
 use crate::scheduler::SchedulerSettings;
 use crate::telemetry::{LogSettings, TelemetrySettings};
+use crate::triggers::TriggerSettings;
 
 pub use data_dir::{DataDir, DataDirError, Lock};
 
@@ -44,6 +45,8 @@ pub struct Config {
     pub caspio: ClientSettings,
     /// `[coverage]`
     pub coverage: CoverageSettings,
+    /// `[triggers]`
+    pub triggers: TriggerSettings,
     /// `[telemetry]`
     pub telemetry: TelemetrySettings,
 }

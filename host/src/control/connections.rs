@@ -185,28 +185,6 @@ impl Control {
         Ok(record.into())
     }
 
-    /// Removes a connection and its secret.
-    ///
-    /// # Errors
-    /// When workflows use it: they are named.
-    pub async fn remove_connection(&self, tenant: &TenantId, name: &str) -> Result<()> {
-        let record = self.connection_record(tenant, name).await?;
-        let users = self.store.remove_connection(record.id, Time::now()).await?;
-        if !users.is_empty() {
-            return Err(ControlError::new(
-                Kind::Conflict,
-                "connection-in-use",
-                format!(
-                    "workflows use the connection '{name}': {}; delete them first with `caspian workflow delete`, so \
-                     that nothing of them stays in Caspio",
-                    users.join(", ")
-                ),
-            ));
-        }
-        self.connector.clients().forget(record.id);
-        self.audit(tenant, "connection.remove", name).await
-    }
-
     pub(super) async fn connection_record(&self, tenant: &TenantId, name: &str) -> Result<ConnectionRecord> {
         self.store.connection_named(tenant, name).await?.ok_or_else(|| {
             ControlError::not_found(

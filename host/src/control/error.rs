@@ -57,6 +57,13 @@ impl ControlError {
     }
 }
 
+impl ControlError {
+    /// It may go away by itself.
+    pub(super) fn is_transient(&self) -> bool {
+        matches!(self.code.as_str(), "throttled" | "unavailable" | "store-full" | "store-io")
+    }
+}
+
 impl From<StoreError> for ControlError {
     fn from(error: StoreError) -> Self {
         let kind = match error {
@@ -150,6 +157,7 @@ impl From<TriggerError> for ControlError {
         match error {
             TriggerError::Caspio { error, .. } => Self::new(Kind::Caspio, error.code().to_owned(), text),
             TriggerError::PublicUrl(_) => Self::new(Kind::Conflict, "public-url", text),
+            TriggerError::NotMended(_) => Self::new(Kind::Caspio, "not-mended", text),
             TriggerError::OtherConnection => Self::new(Kind::Conflict, "other-connection", text),
             TriggerError::Connection(e) => e.into(),
             TriggerError::Store(e) => e.into(),

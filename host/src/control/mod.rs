@@ -4,16 +4,20 @@
 //! error has a stable code, says what happened and what to do next, and holds no secret and no value of a record.
 
 mod backup;
+mod cascade;
 mod connections;
 mod coverage;
 mod deploy;
 mod error;
 mod events;
 mod letters;
+mod orphans;
+mod patrol;
 mod runs;
 mod status;
 mod tokens;
 mod usage;
+mod triggers;
 mod workflows;
 
 use std::sync::Arc;
@@ -30,6 +34,7 @@ use crate::store::{AuditEntry, Store, StoreError, WorkflowRecord};
 use crate::triggers::Triggers;
 
 pub use backup::{Backup, RestoreError, Restored, restore};
+pub use cascade::{Cascade, RemovedView};
 pub use connections::{ConnectionView, NewConnection};
 pub use coverage::{BackfillRequest, BackfillView, CoverageView, SweepView};
 pub use deploy::{DeployRequest, DeployView};
@@ -38,10 +43,13 @@ pub use events::{EventDetail, EventQuery, EventView, NewEvent, SentView};
 pub use letters::{
     DecidedView, LetterView, RedriveMany, RedriveRequest, RedrivenView, Resolution, ResolveRequest,
 };
+pub use orphans::{OrphanQuery, OrphanView, RemoveOrphans, RemovedOrphans};
+pub use patrol::Patrol;
 pub use runs::{ResumeRequest, ResumedView, RunDetail, RunQuery, RunView};
 pub use status::StatusView;
 pub use tokens::{MadeToken, NewToken, TokenView, new_token};
 pub use usage::{BudgetView, NewBudget, UsageQuery, UsageView};
+pub use triggers::{CheckView, FindingView, TriggerQuery, TriggerState};
 pub use workflows::{WorkflowDetail, WorkflowView};
 
 /// Result of an operation.
@@ -73,10 +81,15 @@ pub struct Control {
 
 impl Control {
     async fn audit(&self, tenant: &TenantId, action: &str, subject: &str) -> Result<()> {
+        self.audit_as("admin", tenant, action, subject).await
+    }
+
+    /// `actor`: `admin`, or `host` for what it does by itself.
+    async fn audit_as(&self, actor: &str, tenant: &TenantId, action: &str, subject: &str) -> Result<()> {
         let entry = AuditEntry {
             tenant: tenant.clone(),
             at: Time::now(),
-            actor: "admin".to_owned(),
+            actor: actor.to_owned(),
             action: action.to_owned(),
             subject: subject.to_owned(),
         };

@@ -98,7 +98,7 @@ impl Control {
         for workflow in self.store.workflows(tenant).await? {
             *workflows.entry(workflow.state.to_string()).or_default() += 1;
             let Some(webhook) = self.store.webhook_of(workflow.id).await? else { continue };
-            if webhook.stage != WebhookStage::Ready {
+            if webhook.stage != WebhookStage::Ready && webhook.trouble.is_none() {
                 let (name, stage) = (&workflow.name, webhook.stage.as_str());
                 let next = match (webhook.stage, workflow.state) {
                     (WebhookStage::Removing, _) => format!(", or: caspian workflow deactivate {name}"),
@@ -108,6 +108,13 @@ impl Control {
                 };
                 attention.push(format!(
                     "the webhook of '{name}' is {stage}, not finished; the host goes on trying, see its log{next}"
+                ));
+            }
+            if let Some(trouble) = &webhook.trouble {
+                let then = if trouble.contains("; ") { ", then" } else { "; mend it with" };
+                attention.push(format!(
+                    "the webhook of '{}' is not as it should be: {trouble}{then}: caspian trigger repair {0}",
+                    workflow.name
                 ));
             }
             // Older ones are still counted at the workflow.

@@ -97,6 +97,10 @@ pub struct WebhookView {
     pub caspio_id: Option<String>,
     /// How far it is: planned, made, ready, removing.
     pub stage: String,
+    /// When it was last compared with Caspio.
+    pub checked_at: Option<String>,
+    /// What could not be put right then.
+    pub trouble: Option<String>,
     /// Messages are signed, and must be.
     pub signed: bool,
     /// Messages that were refused.
@@ -136,6 +140,8 @@ impl Control {
             name: w.name,
             caspio_id: w.caspio_id,
             stage: w.stage.as_str().to_owned(),
+            checked_at: w.checked_at.map(|at| at.to_string()),
+            trouble: w.trouble,
             signed: w.pinned_signature.is_some(),
             rejected: w.rejected.count,
             last_rejection: w.rejected.last_reason,
@@ -252,7 +258,7 @@ impl Control {
     }
 }
 
-fn unfinished(name: &str, open: u64) -> Result<()> {
+pub(super) fn unfinished(name: &str, open: u64) -> Result<()> {
     if open == 0 {
         return Ok(());
     }

@@ -118,6 +118,14 @@ impl Hooks {
         Ok(Some(hook))
     }
 
+    /// All records are read anew.
+    pub fn forget_all(&self) {
+        if let Ok(mut known) = self.known.write() {
+            known.0.clear();
+            known.1 = known.1.wrapping_add(1);
+        }
+    }
+
     /// A webhook's record changed: it is read anew at its next message.
     pub fn forget(&self, webhook: WebhookId) {
         if let Ok(mut known) = self.known.write() {

@@ -11,6 +11,7 @@ mod hooks;
 mod signature;
 mod store;
 mod tags;
+mod twins;
 mod verify;
 
 use crate::accounts::KeyError;

@@ -9,6 +9,7 @@ use crate::store::{Ingested, NewEvent, NewMessage, Origin, Store};
 use crate::telemetry;
 
 use super::cut::{Cut, cut, message_id};
+use super::twins;
 use super::verify::Content;
 use super::{Hooks, IngressError, VerifiedMessage};
 
@@ -95,6 +96,10 @@ pub async fn persist(
                     for (event, suspicion) in events.iter().zip(suspicions) {
                         new.events
                             .push(NewEvent { suspicion, ..new_event(&data_key, event, hook.tags(event))? });
+                    }
+                    if hook.record.twinned {
+                        let twins = twins::of(&hook.key, object, &events);
+                        new.events.iter_mut().zip(twins).for_each(|(event, twin)| event.twin = Some(twin));
                     }
                 }
             }
@@ -242,5 +247,6 @@ fn new_event(key: &DataKey, event: &Event, tags: Vec<(i64, RowTags)>) -> Result<
         run,
         sealed_seed: key.seal("runs", "seed", run.as_bytes(), &seed)?,
         tags,
+        twin: None,
     })
 }

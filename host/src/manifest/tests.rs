@@ -60,11 +60,7 @@ fn every_mistake_is_named_with_its_place() {
         (format!("{base}{trigger}sources = [\"Mars\"]\n"), 6, "`sources` holds something else"),
         (format!("{base}{trigger}colour = 1\n"), 6, "unknown field `colour`"),
         (format!("{base}[[trigger]]\nevent = \"record-eat\"\ntable = \"T\"\n"), 4, "`event` must be"),
-        (
-            format!("{base}[[trigger]]\nevent = \"http\"\ntable = \"T\"\n"),
-            4,
-            "not supported by this version",
-        ),
+        (format!("{base}[[trigger]]\nevent = \"http\"\ntable = \"T\"\n"), 4, "not supported by this version"),
         (format!("{base}{trigger}{trigger}"), 6, "same event and table"),
         (format!("{base}{trigger}[grants]\ntables = {{ T = [\"create\"] }}\n"), 3, "could start itself"),
         (format!("{base}{trigger}[grants]\ntables = {{ T = [\"fly\"] }}\n"), 7, "unknown variant"),

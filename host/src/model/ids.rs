@@ -104,6 +104,19 @@ uuid_id!(
     RunId, "run id"
 );
 
+impl MessageId {
+    /// The bytes of the first id that can have been made at this time.
+    #[must_use]
+    pub fn earliest(at: crate::clock::Time) -> [u8; 16] {
+        let [_, _, time @ ..] = (at.0.max(0).unsigned_abs() / 1000).to_be_bytes();
+        let mut id = [0; 16];
+        for (byte, of_time) in id.iter_mut().zip(time) {
+            *byte = of_time;
+        }
+        id
+    }
+}
+
 /// A tenant's name: 1 to 63 characters of `a-z`, `0-9`, `-`, starting with a letter.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

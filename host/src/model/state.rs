@@ -105,7 +105,7 @@ text_enum!(
     Inactive = "inactive",
     /// The event was caused by a run, in a chain that is as long as it may be.
     Loop = "loop",
-    /// A sweep found the change before its webhook came.
+    /// The change is known: by a sweep before its webhook came, or by the workflow's other webhook.
     Duplicate = "duplicate",
     /// An event of the same record that is newer was done already.
     Stale = "stale",

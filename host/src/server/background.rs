@@ -1,5 +1,5 @@
-//! What a host does besides: components made ready, webhooks mended, counters written, tombstones and old writes
-//! dropped.
+//! What a host does besides: components made ready, webhooks finished and looked after, counters written, tombstones and
+//! old writes dropped.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::clock::Time;
+use crate::control::Patrol;
 use crate::runtime::ComponentDigest;
+use crate::triggers::Left;
 
 use super::host::Host;
 
@@ -16,6 +18,10 @@ use super::host::Host;
 const COUNTERS: Duration = Duration::from_secs(5);
 /// First and longest pause between tries to finish webhooks.
 const MEND: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
+/// Longest pause when Caspio refused all that is unfinished: each try spends calls, and a person must act first.
+const MEND_REFUSED: Duration = Duration::from_secs(3600);
+/// Longest pause between looks for webhooks that are due to be compared with Caspio.
+const PATROL: Duration = Duration::from_secs(60);
 /// How often ended tombstones are looked for.
 const TOMBSTONES: Duration = Duration::from_secs(3600);
 /// How often registered writes are looked for that no webhook is expected for any more.
@@ -29,6 +35,7 @@ pub(super) fn start(host: &Arc<Host>, stop: watch::Receiver<bool>) -> Background
     let tasks = vec![
         tokio::spawn(until(stop.clone(), prepare(host.clone()))),
         tokio::spawn(until(stop.clone(), mend(host.clone()))),
+        tokio::spawn(until(stop.clone(), patrol(host.clone()))),
         tokio::spawn(until(stop.clone(), count(host.clone()))),
         tokio::spawn(until(stop.clone(), tombstones(host.clone()))),
         tokio::spawn(until(stop.clone(), cover(host.clone()))),
@@ -73,21 +80,24 @@ async fn prepare(host: Arc<Host>) {
 }
 
 async fn mend(host: Arc<Host>) {
-    let mut pause = MEND.0;
+    let (mut pause, mut longest) = MEND;
     loop {
         match host.triggers.resume().await {
-            Ok(0) => {
+            Ok(Left { all: 0, .. }) => {
                 pause = MEND.0;
                 // Tables of webhooks that are ready now may be due.
                 host.coverage.wake();
                 host.triggers.until_unfinished().await;
                 // Whoever left it so may be trying again at this moment.
             }
-            Ok(left) => tracing::warn!(left, "webhooks are not finished; trying again"),
+            Ok(left) => {
+                longest = if left.soon > 0 { MEND.1 } else { MEND_REFUSED };
+                tracing::warn!(left = left.all, "webhooks are not finished; trying again");
+            }
             Err(error) => tracing::error!(code = error.code(), "webhooks can't be looked at; trying again"),
         }
         tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(MEND.1);
+        pause = (pause * 2).min(longest);
     }
 }
 
@@ -97,6 +107,18 @@ async fn schedules(host: Arc<Host>) {
 
 async fn cover(host: Arc<Host>) {
     host.coverage.run().await;
+}
+
+/// Webhooks are compared with Caspio when they are due.
+async fn patrol(host: Arc<Host>) {
+    let every = Duration::from_secs(host.triggers.settings().check_seconds);
+    let mut patrol = Patrol::default();
+    loop {
+        if let Err(error) = patrol.walk(&host.control).await {
+            tracing::error!(%error, "webhooks can't be looked after; trying again");
+        }
+        tokio::time::sleep(PATROL.min(every / 10)).await;
+    }
 }
 
 async fn count(host: Arc<Host>) {
@@ -110,7 +132,10 @@ async fn tombstones(host: Arc<Host>) {
     loop {
         match host.store.drop_tombstones(Time::now()).await {
             Ok(0) => {}
-            Ok(dropped) => tracing::info!(dropped, "tombstones of removed webhooks ended"),
+            Ok(dropped) => {
+                tracing::info!(dropped, "tombstones of removed webhooks ended");
+                host.hooks.forget_all();
+            }
             Err(error) => tracing::warn!(code = error.code(), "tombstones can't be dropped"),
         }
         tokio::time::sleep(TOMBSTONES).await;

@@ -118,6 +118,7 @@ impl Host {
             keys.clone(),
             connector.clone(),
             public_url.clone(),
+            config.triggers.clone(),
             Arc::new(move |webhook| forget.forget(webhook)),
         ));
         let owner = format!("{}-{}", std::process::id(), hex::encode(random_bytes::<8>()?));

@@ -34,6 +34,11 @@ async fn metrics(State(host): State<Arc<Host>>) -> Response {
         metrics::gauge!("caspian_limiter_calls_per_second", &labels).set(limit.calls_per_second);
         metrics::gauge!("caspian_limiter_blocked_seconds", &labels).set(limit.blocked.as_secs_f64());
     }
+    if let Ok(webhooks) = host.store.webhooks().await {
+        let troubled = webhooks.iter().filter(|webhook| webhook.trouble.is_some()).count();
+        metrics::gauge!("caspian_webhooks").set(webhooks.len() as f64);
+        metrics::gauge!("caspian_webhooks_troubled").set(troubled as f64);
+    }
     if let Some((instances, memories)) = host.runtime.occupancy() {
         metrics::gauge!("caspian_pool_instances").set(instances as f64);
         metrics::gauge!("caspian_pool_memories").set(memories as f64);

@@ -102,6 +102,10 @@ pub trait Store: Send + Sync + 'static {
     async fn set_budget(&self, id: ConnectionId, budget: CallBudget) -> Result<()>;
     /// Makes runs due that wait for their connection for this cause.
     async fn hurry(&self, connection: ConnectionId, cause: crate::model::Cause, at: Time) -> Result<()>;
+    /// Names of the workflows that use a connection: by their active version, their webhook, or unfinished runs.
+    async fn connection_users(&self, id: ConnectionId) -> Result<Vec<String>>;
+    /// Discards all unfinished runs of a connection; returns how many.
+    async fn discard_runs(&self, connection: ConnectionId, at: Time) -> Result<u64>;
     /// Removes a connection with its secret, unless workflows use it: answers their names.
     async fn remove_connection(&self, id: ConnectionId, at: Time) -> Result<Vec<String>>;
 
@@ -146,16 +150,31 @@ pub trait Store: Send + Sync + 'static {
 
     /// Keeps a webhook that is about to be made, with its triggers.
     async fn plan_webhook(&self, webhook: WebhookRecord) -> Result<()>;
-    /// Writes a webhook's changed state, Caspio id, secret and tombstone.
+    /// Keeps a webhook that is to take the place of an old one, whose messages count on: it is a tombstone until then,
+    /// or, without that time, goes on firing (`retiring`).
+    async fn replace_webhook(&self, old: WebhookId, until: Option<Time>, new: WebhookRecord) -> Result<()>;
+    /// Says when the retiring webhooks of a workflow are removed.
+    async fn retire_at(&self, workflow: WorkflowId, at: Time) -> Result<()>;
+    /// Writes a webhook's changed state, Caspio id, secret, public URL and tombstone. Removing one ends that messages of
+    /// those whose place it took count.
     async fn update_webhook(&self, update: WebhookUpdate) -> Result<()>;
     /// Keeps Caspio's id of one trigger's event.
     async fn trigger_made(&self, webhook: WebhookId, position: u32, caspio_id: String) -> Result<()>;
     /// Replaces the triggers of a webhook (a new version was deployed).
     async fn replace_triggers(&self, webhook: WebhookId, triggers: Vec<TriggerRecord>) -> Result<()>;
-    /// The webhook of a workflow that is not a tombstone.
+    /// The webhook of a workflow that is neither retiring nor a tombstone.
     async fn webhook_of(&self, workflow: WorkflowId) -> Result<Option<WebhookRecord>>;
-    /// Webhooks whose making or removing was cut off.
-    async fn unfinished_webhooks(&self) -> Result<Vec<WebhookRecord>>;
+    /// The webhooks of a workflow whose place another one takes.
+    async fn retiring_webhooks(&self, workflow: WorkflowId) -> Result<Vec<WebhookRecord>>;
+    /// All webhooks of all tenants that are, or may be, in Caspio.
+    async fn webhooks(&self) -> Result<Vec<WebhookRecord>>;
+    /// Webhooks whose making or removing was cut off, that Caspio knows by another public URL than this one, or whose
+    /// time to retire has come.
+    async fn unfinished_webhooks(&self, public_url: Option<&str>, now: Time) -> Result<Vec<WebhookRecord>>;
+    /// A webhook was compared with Caspio: keeps when, and what could not be mended.
+    async fn webhook_checked(&self, webhook: WebhookId, at: Time, trouble: Option<String>) -> Result<()>;
+    /// Whether a message of this webhook was kept since then.
+    async fn heard_since(&self, webhook: WebhookId, since: Time) -> Result<bool>;
     /// The webhook behind a URL, by the SHA-256 of its URL id.
     async fn webhook_by_url(&self, url_hash: [u8; 32]) -> Result<Option<WebhookRecord>>;
     /// Drops tombstones that ended before `now`, with their secrets; returns how many.

@@ -18,6 +18,8 @@
 //! | `caspian_commit_commands` | | commands in one transaction |
 //! | `caspian_commit_seconds` | | |
 //! | `caspian_runs` | `state` | runs in the store |
+//! | `caspian_webhooks`, `caspian_webhooks_troubled` | | webhooks in Caspio; those that could not be put right |
+//! | `caspian_webhooks_mended_total` | `finding` | webhooks that were changed in Caspio and put right |
 //! | `caspian_pool_instances`, `caspian_pool_memories` | | places of the pool in use |
 
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};

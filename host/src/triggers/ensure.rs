@@ -10,14 +10,16 @@ use crate::model::{ConnectionId, TenantId, UrlId, WebhookId, WorkflowId};
 use crate::secrets::random_bytes;
 use crate::store::{Rejected, StoreError, TriggerRecord, WebhookRecord, WebhookStage, WebhookUpdate};
 
+use super::look::Place;
+use super::remove::TOMBSTONE;
 use super::{TriggerError, Triggers, WantedTrigger, context, failed};
 
 /// How often a webhook is made again when it is not known whether Caspio made it.
 const TRIES: u32 = 3;
 
 impl Triggers {
-    /// Makes the workflow's webhook and events as wanted, or brings them into step, and sets the workflow active.
-    /// A paused one stays paused unless it is to be resumed.
+    /// Makes the workflow's webhook and events as wanted, or brings them into step, and sets the workflow active; a
+    /// paused one only when it is to be `activated`.
     ///
     /// # Errors
     /// When Caspio refuses, a table does not exist, or the public URL is not known. What was done is
@@ -29,10 +31,10 @@ impl Triggers {
         name: &str,
         connection: ConnectionId,
         wanted: &[WantedTrigger],
-        resume: bool,
+        activate: bool,
     ) -> Result<WebhookRecord, TriggerError> {
         let _turn = self.turn(workflow).await;
-        let ensured = self.ensure_locked(tenant, workflow, name, connection, wanted, resume).await;
+        let ensured = self.ensure_locked(tenant, workflow, name, connection, wanted, activate).await;
         ensured.inspect_err(|_| self.unfinished.notify_one())
     }
 
@@ -43,7 +45,7 @@ impl Triggers {
         name: &str,
         connection: ConnectionId,
         wanted: &[WantedTrigger],
-        resume: bool,
+        activate: bool,
     ) -> Result<WebhookRecord, TriggerError> {
         let caspio = self.connector.connect(connection).await?;
         let existing = self.store.webhook_of(workflow).await?;
@@ -53,36 +55,65 @@ impl Triggers {
         if existing.as_ref().is_some_and(|w| w.stage == WebhookStage::Removing) {
             self.remove_locked(workflow).await?;
         }
-        if let Some(webhook) = self.store.webhook_of(workflow).await? {
-            self.match_with_caspio(&caspio, &webhook).await?;
-        }
         let existing = self.store.webhook_of(workflow).await?;
-        let triggers = self.triggers(&caspio, workflow, wanted, existing.as_ref()).await?;
+        let place = match &existing {
+            Some(webhook) => self.place(&caspio, webhook, None).await?,
+            None => Place::Right,
+        };
+        let known = existing.as_ref().filter(|_| place != Place::Gone);
+        let triggers = self.triggers(&caspio, workflow, wanted, known).await?;
+        let changed = known.is_some_and(|webhook| {
+            webhook.triggers.len() != wanted.len()
+                || webhook.triggers.iter().zip(wanted).any(|(stored, want)| !want.is(stored))
+        });
         let fresh = match existing {
             None => {
-                self.plan(tenant, workflow, name, connection, triggers).await?;
+                let new = self.plan(tenant, workflow, name, connection, triggers).await?;
+                self.store.plan_webhook(new).await?;
+                faults::pass("trigger.after-plan");
+                true
+            }
+            Some(webhook) if place == Place::Gone => {
+                tracing::warn!(webhook = %webhook.id, "the webhook is gone from Caspio; it is made anew");
+                self.replace(&webhook, triggers, false).await?;
                 true
             }
             Some(webhook) => {
                 self.store.replace_triggers(webhook.id, triggers).await?;
-                if webhook.stage == WebhookStage::Ready {
-                    self.advance(&webhook, WebhookStage::Made).await?;
-                }
+                self.reopen(&webhook, place == Place::Elsewhere).await?;
                 false
             }
         };
-        self.finish(&caspio, workflow, fresh, resume).await
+        let ensured = self.finish(&caspio, workflow, fresh, activate).await?;
+        if changed {
+            // It would go on firing for what is not wanted any more.
+            self.remove_retiring(&caspio, workflow, None).await?;
+        }
+        Ok(ensured)
     }
 
-    /// Goes on with a webhook whose making, changing or removing was cut off, unless it is finished by now. It is made
-    /// as the version wants it that is active now.
-    pub(super) async fn go_on(&self, workflow: WorkflowId) -> Result<(), TriggerError> {
+    /// Goes on with a webhook that was cut off at something, unless that is finished by now.
+    pub(super) async fn go_on(&self, webhook: &WebhookRecord) -> Result<(), TriggerError> {
+        let workflow = webhook.workflow;
         let _turn = self.turn(workflow).await;
+        if webhook.stage == WebhookStage::Retiring {
+            let caspio = self.connector.connect(webhook.connection).await?;
+            return self.remove_retiring(&caspio, workflow, Some(Time::now())).await;
+        }
+        self.go_on_locked(workflow).await
+    }
+
+    /// The webhook is made as the version wants it that is active now.
+    pub(super) async fn go_on_locked(&self, workflow: WorkflowId) -> Result<(), TriggerError> {
         let Some(webhook) = self.store.webhook_of(workflow).await? else { return Ok(()) };
         match webhook.stage {
             WebhookStage::Removing => return self.remove_locked(workflow).await,
+            WebhookStage::Ready => {
+                let caspio = self.connector.connect(webhook.connection).await?;
+                return self.point_here(&caspio, &webhook).await;
+            }
             WebhookStage::Planned | WebhookStage::Made => {}
-            WebhookStage::Ready | WebhookStage::Tombstone => return Ok(()),
+            WebhookStage::Retiring | WebhookStage::Tombstone => return Ok(()),
         }
         let version = self.store.active_version(workflow).await?.ok_or(StoreError::Missing("version"))?;
         let manifest = Manifest::parse(&version.manifest)
@@ -94,35 +125,29 @@ impl Triggers {
         ensured.map(drop)
     }
 
-    /// What a person did in Caspio, and a new public URL: a webhook that is gone is made anew, one that
-    /// points elsewhere is pointed here.
-    async fn match_with_caspio(&self, caspio: &Caspio, webhook: &WebhookRecord) -> Result<(), TriggerError> {
-        let Some(id) = webhook.caspio_id.as_deref() else { return Ok(()) };
-        let url = self.url_of(webhook).await?;
-        let listed = caspio
-            .list_webhooks(&context(webhook.workflow, "webhooks.list"))
-            .await
-            .map_err(failed("looking at the webhook in Caspio"))?;
-        match listed.iter().find(|found| found.id == id) {
-            None => {
-                tracing::warn!(webhook = %webhook.id, "the webhook is gone from Caspio; it is made anew");
-                self.bury(webhook).await
-            }
-            Some(found) if found.outgoing_urls != [url.clone()] => caspio
-                .point_webhook(&context(webhook.workflow, "webhooks.update"), id, &url)
-                .await
-                .map_err(failed("giving the webhook this host's URL")),
-            Some(_) => Ok(()),
+    /// From now on its events, and on `elsewhere` its URL, count as not done.
+    pub(super) async fn reopen(&self, webhook: &WebhookRecord, elsewhere: bool) -> Result<(), TriggerError> {
+        if webhook.stage == WebhookStage::Ready || elsewhere {
+            let stage = match webhook.stage {
+                WebhookStage::Ready => WebhookStage::Made,
+                other => other,
+            };
+            let public_url = elsewhere.then_some(None);
+            let update = WebhookUpdate { public_url, ..WebhookUpdate::stage(webhook.id, stage) };
+            self.store.update_webhook(update).await?;
+            (self.on_change)(webhook.id);
         }
+        Ok(())
     }
 
-    /// From any stage to `ready`. `fresh`: nothing of it can be in Caspio yet.
-    async fn finish(
+    /// From any stage to `ready`. `fresh`: nothing of it can be in Caspio yet. A paused workflow stays paused unless it is
+    /// to be `activated`.
+    pub(super) async fn finish(
         &self,
         caspio: &Caspio,
         workflow: WorkflowId,
         fresh: bool,
-        resume: bool,
+        activate: bool,
     ) -> Result<WebhookRecord, TriggerError> {
         let webhook = self.reload(workflow).await?;
         let made_now = webhook.stage == WebhookStage::Planned;
@@ -130,10 +155,50 @@ impl Triggers {
             self.make(caspio, &webhook, fresh).await?;
         }
         let webhook = self.reload(workflow).await?;
+        self.point_here(caspio, &webhook).await?;
         self.sync_events(caspio, &webhook, made_now).await?;
-        self.store.activate_workflow(workflow, resume).await?;
+        self.store.activate_workflow(workflow, activate).await?;
         self.advance(&webhook, WebhookStage::Ready).await?;
+        // Those whose place it took may have messages under way until then.
+        self.store.retire_at(workflow, Time::now().after(self.settings.retire())).await?;
         self.reload(workflow).await
+    }
+
+    /// Tells Caspio this host's public URL, unless it was told that one.
+    async fn point_here(&self, caspio: &Caspio, webhook: &WebhookRecord) -> Result<(), TriggerError> {
+        let (Some(id), Some(base)) = (webhook.caspio_id.as_deref(), self.public_url.as_deref()) else {
+            return Ok(());
+        };
+        if webhook.public_url.as_deref() == Some(base) {
+            return Ok(());
+        }
+        let url = self.url_of(webhook).await?;
+        faults::pass("trigger.before-point");
+        caspio
+            .point_webhook(&context(webhook.workflow, "webhooks.update"), id, &url)
+            .await
+            .map_err(failed("giving the webhook this host's URL"))?;
+        faults::pass("trigger.after-point");
+        let public_url = Some(Some(base.to_owned()));
+        let update = WebhookUpdate { public_url, ..WebhookUpdate::stage(webhook.id, webhook.stage) };
+        Ok(self.store.update_webhook(update).await?)
+    }
+
+    /// Puts a new webhook, still to be made, in the place of one. The old one is `firing` on until the new one has been ready
+    /// for a while, or is gone from Caspio.
+    pub(super) async fn replace(
+        &self,
+        old: &WebhookRecord,
+        mut triggers: Vec<TriggerRecord>,
+        firing: bool,
+    ) -> Result<(), TriggerError> {
+        triggers.iter_mut().for_each(|trigger| trigger.caspio_id = None);
+        let new = self.plan(&old.tenant, old.workflow, &old.workflow_name, old.connection, triggers).await?;
+        let until = (!firing).then(|| Time::now().after(TOMBSTONE));
+        self.store.replace_webhook(old.id, until, new).await?;
+        (self.on_change)(old.id);
+        faults::pass("trigger.after-plan");
+        Ok(())
     }
 
     /// The wanted triggers with the fields of their tables, and the Caspio ids that are known.
@@ -178,6 +243,7 @@ impl Triggers {
         Ok(triggers)
     }
 
+    /// A webhook that is still to be stored and made.
     async fn plan(
         &self,
         tenant: &TenantId,
@@ -185,37 +251,38 @@ impl Triggers {
         name: &str,
         connection: ConnectionId,
         triggers: Vec<TriggerRecord>,
-    ) -> Result<(), TriggerError> {
+    ) -> Result<WebhookRecord, TriggerError> {
         let url_id = UrlId::from_random(random_bytes()?);
         // Refused before anything is stored when the host does not know its URL.
-        self.url(&url_id)?;
+        let public_url = self.base()?.to_owned();
         let id = WebhookId::new();
         let key = self.keys.tenant(tenant).await?;
         let sealed_url_id = key.seal("webhooks", "url_id", id.as_bytes(), url_id.expose().as_bytes())?;
         let short: String = name.chars().take(24).collect();
-        self.store
-            .plan_webhook(WebhookRecord {
-                id,
-                tenant: tenant.clone(),
-                workflow,
-                connection,
-                connection_name: String::new(),
-                // At most 64 characters of A-Z, a-z, 0-9, '-': Caspio's own limit is not known.
-                name: format!("caspian-{short}-{}", hex::encode(id.as_bytes().get(6..).unwrap_or(&[]))),
-                url_hash: Sha256::digest(url_id.expose().as_bytes()).into(),
-                sealed_url_id,
-                stage: WebhookStage::Planned,
-                caspio_id: None,
-                sealed_secret: None,
-                pinned_signature: None,
-                tombstone_until: None,
-                rejected: Rejected::default(),
-                triggers,
-                created_at: Time::now(),
-            })
-            .await?;
-        faults::pass("trigger.after-plan");
-        Ok(())
+        Ok(WebhookRecord {
+            id,
+            tenant: tenant.clone(),
+            workflow,
+            workflow_name: name.to_owned(),
+            connection,
+            connection_name: String::new(),
+            // At most 64 characters of A-Z, a-z, 0-9, '-': Caspio's own limit is not known.
+            name: format!("caspian-{short}-{}", hex::encode(id.as_bytes().get(6..).unwrap_or(&[]))),
+            url_hash: Sha256::digest(url_id.expose().as_bytes()).into(),
+            sealed_url_id,
+            stage: WebhookStage::Planned,
+            caspio_id: None,
+            sealed_secret: None,
+            pinned_signature: None,
+            tombstone_until: None,
+            public_url: Some(public_url),
+            twinned: false,
+            checked_at: None,
+            trouble: None,
+            rejected: Rejected::default(),
+            triggers,
+            created_at: Time::now(),
+        })
     }
 
     /// POSTs the webhook and keeps what Caspio shows once.
@@ -248,11 +315,10 @@ impl Triggers {
             key.seal("webhooks", "secret", webhook.id.as_bytes(), made.secret.expose().as_bytes())?;
         self.store
             .update_webhook(WebhookUpdate {
-                id: webhook.id,
-                stage: WebhookStage::Made,
                 caspio_id: Some(Some(made.id)),
                 sealed_secret: Some(Some(sealed)),
-                tombstone_until: None,
+                public_url: Some(self.public_url.clone()),
+                ..WebhookUpdate::stage(webhook.id, WebhookStage::Made)
             })
             .await?;
         (self.on_change)(webhook.id);
@@ -287,15 +353,7 @@ impl Triggers {
         webhook: &WebhookRecord,
         stage: WebhookStage,
     ) -> Result<(), TriggerError> {
-        self.store
-            .update_webhook(WebhookUpdate {
-                id: webhook.id,
-                stage,
-                caspio_id: None,
-                sealed_secret: None,
-                tombstone_until: None,
-            })
-            .await?;
+        self.store.update_webhook(WebhookUpdate::stage(webhook.id, stage)).await?;
         (self.on_change)(webhook.id);
         Ok(())
     }

@@ -12,10 +12,10 @@ use crate::store::{TriggerRecord, WebhookRecord};
 use super::{TriggerError, Triggers, context, failed};
 
 /// A trigger, and the event that is or will be its own.
-struct Want<'a> {
-    trigger: &'a TriggerRecord,
-    spec: EventSpec,
-    event: Option<WebhookEvent>,
+pub(super) struct Want<'a> {
+    pub(super) trigger: &'a TriggerRecord,
+    pub(super) spec: EventSpec,
+    pub(super) event: Option<WebhookEvent>,
 }
 
 impl Triggers {
@@ -54,8 +54,8 @@ impl Triggers {
                     wants.push(Want { event: None, ..want });
                     continue;
                 }
-                Some(event) if same(event, &want.spec) => event.id.clone(),
-                Some(event) => self.change(caspio, webhook, hook, &event.id, &want.spec).await?,
+                Some(event) if same(event, &want) => event.id.clone(),
+                Some(event) => self.change(caspio, webhook, hook, event, &want).await?,
                 None => self.create(caspio, webhook, hook, &want.spec).await?,
             };
             if want.trigger.caspio_id.as_deref() != Some(event.as_str()) {
@@ -90,16 +90,17 @@ impl Triggers {
         caspio: &Caspio,
         webhook: &WebhookRecord,
         hook: &str,
-        id: &str,
-        spec: &EventSpec,
+        event: &WebhookEvent,
+        want: &Want<'_>,
     ) -> Result<String, TriggerError> {
         faults::pass("trigger.before-change");
+        let custom = has_own_payload(event, want.trigger);
         caspio
-            .update_event(&context(webhook.workflow, "events.update"), hook, id, spec)
+            .update_event(&context(webhook.workflow, "events.update"), hook, &event.id, &want.spec, custom)
             .await
             .map_err(failed("changing an event of the webhook"))?;
         faults::pass("trigger.after-change");
-        Ok(id.to_owned())
+        Ok(event.id.clone())
     }
 
     async fn delete(
@@ -127,7 +128,10 @@ fn spec(trigger: &TriggerRecord) -> EventSpec {
 
 /// The event of each trigger: by id, else with the same fields, else of the same kind and table; and
 /// the events that are left over.
-fn matched(triggers: &[TriggerRecord], mut listed: Vec<WebhookEvent>) -> (Vec<Want<'_>>, Vec<WebhookEvent>) {
+pub(super) fn matched(
+    triggers: &[TriggerRecord],
+    mut listed: Vec<WebhookEvent>,
+) -> (Vec<Want<'_>>, Vec<WebhookEvent>) {
     let mut wants: Vec<Want<'_>> =
         triggers.iter().map(|trigger| Want { trigger, spec: spec(trigger), event: None }).collect();
     for fits in [has_id, has_fields, alike] {
@@ -154,7 +158,7 @@ fn has_id(event: &WebhookEvent, want: &Want<'_>) -> bool {
     want.trigger.caspio_id.as_deref() == Some(event.id.as_str())
 }
 
-fn has_fields(event: &WebhookEvent, want: &Want<'_>) -> bool {
+pub(super) fn has_fields(event: &WebhookEvent, want: &Want<'_>) -> bool {
     set(&event.object_fields) == set(&want.spec.object_fields)
 }
 
@@ -172,10 +176,24 @@ fn clash(event: &WebhookEvent, spec: &EventSpec) -> bool {
     of_kind(event, spec) && (theirs.is_empty() || ours.is_empty() || !theirs.is_disjoint(&ours))
 }
 
-fn same(event: &WebhookEvent, spec: &EventSpec) -> bool {
+pub(super) fn has_sources(event: &WebhookEvent, want: &Want<'_>) -> bool {
+    set(&event.event_sources) == set(&want.spec.event_sources)
+}
+
+/// Its messages are not those that Caspio sends by itself. An account may name all fields of the table, which limits nothing.
+pub(super) fn has_own_payload(event: &WebhookEvent, trigger: &TriggerRecord) -> bool {
+    let named = set(&event.payload_fields);
+    let left_out = |field: &crate::model::Field| {
+        field.kind != crate::model::FieldType::Password && !named.contains(&field.name.to_ascii_lowercase())
+    };
+    event.has_template || (!named.is_empty() && trigger.schema.fields.iter().any(left_out))
+}
+
+fn same(event: &WebhookEvent, want: &Want<'_>) -> bool {
     event.active
-        && set(&event.object_fields) == set(&spec.object_fields)
-        && set(&event.event_sources) == set(&spec.event_sources)
+        && has_fields(event, want)
+        && has_sources(event, want)
+        && !has_own_payload(event, want.trigger)
 }
 
 fn set(names: &[String]) -> std::collections::BTreeSet<String> {

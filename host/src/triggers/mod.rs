@@ -7,22 +7,40 @@
 //! therefore never a second webhook; [`Triggers::resume`] goes on after a start. The commit of a new version puts a
 //! `ready` webhook back to `made`, so that its events follow whatever happens then. Removing leaves a
 //! tombstone that answers late messages.
+//!
+//! What people do to webhooks in Caspio is found by looking (`look`) and put right (`mend`). A webhook that is gone,
+//! or whose secret is not what is stored, is replaced by a new one; the old one's messages count on, and a change that both
+//! tell of is one event (`ingress/twins.rs`). Webhooks that are nobody's are found in `orphans`.
 
 mod ensure;
 mod events;
+mod look;
+mod mend;
+mod orphans;
 mod remove;
+mod settings;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Mutex, Notify, OwnedMutexGuard};
 
 use crate::accounts::{ConnectError, Connector, KeyError, Keyring};
 use crate::caspio::{CallContext, CaspioError};
+use crate::clock::Time;
 use crate::manifest::{self, Manifest};
-use crate::model::{Reconcile, TriggerKind, UrlId, WebhookId, WorkflowId};
+use crate::model::{Cause, Reconcile, TriggerKind, UrlId, WebhookId, WorkflowId};
 use crate::secrets::SealError;
-use crate::store::{Store, StoreError, WebhookRecord};
+use crate::store::{Store, StoreError, TriggerRecord, WebhookRecord};
+
+pub use look::Finding;
+pub use mend::Repair;
+pub use orphans::Orphan;
+pub use settings::TriggerSettings;
+
+/// Longest pause between looks whether a webhook's time to retire has come.
+const RETIRE_LOOK: Duration = Duration::from_secs(60);
 
 /// Why a webhook is not as it should be.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +56,9 @@ pub enum TriggerError {
     /// The host does not know its own URL.
     #[error("{0}")]
     PublicUrl(String),
+    /// Caspio said that it did what puts the webhook right, but did not.
+    #[error("{0} all the same, though Caspio took what should mend it; look at the webhook in Caspio")]
+    NotMended(String),
     /// The workflow's webhook is in another account.
     #[error(
         "the active workflow uses another connection; deactivate it first, then deploy and activate again"
@@ -60,6 +81,20 @@ impl From<KeyError> for TriggerError {
 impl From<SealError> for TriggerError {
     fn from(error: SealError) -> Self {
         Self::Connection(KeyError::from(error).into())
+    }
+}
+
+impl TriggerError {
+    /// It may go away by itself: worth another try soon, and no reason to call a person.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Caspio { error, .. } => {
+                matches!(error.transient_cause(), Some(Cause::Throttled | Cause::Unavailable))
+            }
+            Self::Store(error) => error.is_transient(),
+            _ => false,
+        }
     }
 }
 
@@ -94,7 +129,30 @@ impl WantedTrigger {
         };
         manifest.triggers.iter().map(wanted).collect()
     }
+
+    /// A stored trigger is this one.
+    #[must_use]
+    pub fn is(&self, stored: &TriggerRecord) -> bool {
+        self.kind == stored.kind
+            && self.table == stored.table
+            && self.fields == stored.fields
+            && self.sources == stored.sources
+            && self.batch == stored.batch
+            && self.reconcile == stored.reconcile
+    }
 }
+
+/// Webhooks that are still unfinished.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Left {
+    /// All of them.
+    pub all: usize,
+    /// Those that are worth another try soon; the others wait for a person.
+    pub soon: usize,
+}
+
+/// Where webhooks arrive, below the public URL.
+const HOOKS: &str = "/hooks/";
 
 /// Told when a webhook's record changed.
 pub type OnChange = Arc<dyn Fn(WebhookId) + Send + Sync>;
@@ -105,6 +163,7 @@ pub struct Triggers {
     keys: Keyring,
     connector: Connector,
     public_url: Option<String>,
+    settings: TriggerSettings,
     on_change: OnChange,
     /// One at a time a workflow: two activations must not both make a webhook.
     turns: std::sync::Mutex<HashMap<WorkflowId, Arc<Mutex<()>>>>,
@@ -120,6 +179,7 @@ impl Triggers {
         keys: Keyring,
         connector: Connector,
         public_url: Option<String>,
+        settings: TriggerSettings,
         on_change: OnChange,
     ) -> Self {
         Self {
@@ -127,30 +187,41 @@ impl Triggers {
             keys,
             connector,
             public_url,
+            settings,
             on_change,
             turns: std::sync::Mutex::default(),
             unfinished: Notify::new(),
         }
     }
 
-    /// Goes on with webhooks whose making or removing was cut off. Returns how many are still unfinished.
+    /// How webhooks are looked after.
+    #[must_use]
+    pub fn settings(&self) -> &TriggerSettings {
+        &self.settings
+    }
+
+    /// Goes on with webhooks whose making or removing was cut off, that have an earlier public URL, or whose time to
+    /// retire has come.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn resume(&self) -> Result<usize, StoreError> {
-        let mut left = 0;
-        for webhook in self.store.unfinished_webhooks().await? {
-            if let Err(error) = self.go_on(webhook.workflow).await {
-                left += 1;
+    pub async fn resume(&self) -> Result<Left, StoreError> {
+        let mut left = Left::default();
+        let url = self.public_url.as_deref();
+        for webhook in self.store.unfinished_webhooks(url, Time::now()).await? {
+            if let Err(error) = self.go_on(&webhook).await {
+                left.all += 1;
+                left.soon += usize::from(error.is_transient());
                 tracing::warn!(webhook = %webhook.id, %error, "a webhook is not finished yet");
             }
         }
         Ok(left)
     }
 
-    /// Ends when a webhook was left unfinished since the last time.
+    /// Ends when a webhook was left unfinished since the last time, or one may have to retire.
     pub async fn until_unfinished(&self) {
-        self.unfinished.notified().await;
+        let look = self.settings.retire().clamp(Duration::from_secs(1), RETIRE_LOOK);
+        let _ = tokio::time::timeout(look, self.unfinished.notified()).await;
     }
 
     /// A workflow's turn: nobody else changes its webhook meanwhile.
@@ -162,23 +233,26 @@ impl Triggers {
         turn.lock_owned().await
     }
 
-    /// The URL under which Caspio reaches a webhook.
-    fn url(&self, url_id: &UrlId) -> Result<String, TriggerError> {
-        let base = self.public_url.as_deref().ok_or_else(|| {
+    /// Where Caspio reaches this host.
+    fn base(&self) -> Result<&str, TriggerError> {
+        self.public_url.as_deref().ok_or_else(|| {
             TriggerError::PublicUrl(
                 "this host does not know under which URL Caspio reaches it; start it with --public-url https://…"
                     .to_owned(),
             )
-        })?;
-        Ok(format!("{}/hooks/{}", base.trim_end_matches('/'), url_id.expose()))
+        })
     }
 
+    /// The URL under which Caspio reaches a webhook.
     async fn url_of(&self, webhook: &WebhookRecord) -> Result<String, TriggerError> {
+        Ok(format!("{}{HOOKS}{}", self.base()?, self.url_id(webhook).await?.expose()))
+    }
+
+    async fn url_id(&self, webhook: &WebhookRecord) -> Result<UrlId, TriggerError> {
         let key = self.keys.tenant(&webhook.tenant).await?;
         let plain = key.open("webhooks", "url_id", webhook.id.as_bytes(), &webhook.sealed_url_id)?;
         let id = String::from_utf8(plain).ok().and_then(|text| text.parse::<UrlId>().ok());
-        let id = id.ok_or_else(|| StoreError::Corrupt("a webhook's URL id".to_owned()))?;
-        self.url(&id)
+        Ok(id.ok_or_else(|| StoreError::Corrupt("a webhook's URL id".to_owned()))?)
     }
 
     async fn reload(&self, workflow: WorkflowId) -> Result<WebhookRecord, TriggerError> {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::caspio::Caspio;
 use crate::clock::Time;
 use crate::faults;
 use crate::model::{WorkflowId, WorkflowState};
@@ -10,7 +11,7 @@ use crate::store::{WebhookRecord, WebhookStage, WebhookUpdate};
 use super::{TriggerError, Triggers, context, failed};
 
 /// How long late messages of a removed webhook are answered and recorded: Caspio may have queued some.
-const TOMBSTONE: Duration = Duration::from_secs(7 * 24 * 3600);
+pub(super) const TOMBSTONE: Duration = Duration::from_secs(7 * 24 * 3600);
 
 impl Triggers {
     /// Removes the workflow's webhook from Caspio and sets the workflow inactive. A webhook that is
@@ -33,6 +34,7 @@ impl Triggers {
             self.store.set_workflow_state(workflow, WorkflowState::Inactive).await?;
             faults::pass("trigger.before-remove");
             let caspio = self.connector.connect(webhook.connection).await?;
+            self.remove_retiring(&caspio, workflow, None).await?;
             match webhook.caspio_id.as_deref() {
                 Some(id) => caspio
                     .delete_webhook(&context(workflow, "webhooks.delete"), id)
@@ -50,15 +52,55 @@ impl Triggers {
         Ok(())
     }
 
+    /// Sets the workflow inactive and leaves its webhooks in Caspio, which does not let this host delete them. Answers
+    /// Caspio's ids of those that may be there.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn leave(&self, workflow: WorkflowId) -> Result<Vec<String>, TriggerError> {
+        let _turn = self.turn(workflow).await;
+        let mut left = self.store.retiring_webhooks(workflow).await?;
+        if let Some(webhook) = self.store.webhook_of(workflow).await? {
+            self.advance(&webhook, WebhookStage::Removing).await?;
+            left.push(webhook);
+        }
+        for webhook in &left {
+            self.bury(webhook).await?;
+        }
+        self.store.set_workflow_state(workflow, WorkflowState::Inactive).await?;
+        Ok(left.into_iter().filter_map(|webhook| webhook.caspio_id).collect())
+    }
+
+    /// Removes webhooks whose place another one took; with a time, only those whose own has come by then.
+    pub(super) async fn remove_retiring(
+        &self,
+        caspio: &Caspio,
+        workflow: WorkflowId,
+        due: Option<Time>,
+    ) -> Result<(), TriggerError> {
+        for old in self.store.retiring_webhooks(workflow).await? {
+            if due.is_some_and(|now| old.tombstone_until.is_none_or(|at| at > now)) {
+                continue;
+            }
+            faults::pass("trigger.before-retire");
+            if let Some(id) = old.caspio_id.as_deref() {
+                caspio
+                    .delete_webhook(&context(workflow, "webhooks.delete"), id)
+                    .await
+                    .map_err(failed("deleting the webhook that was replaced"))?;
+            }
+            faults::pass("trigger.after-retire");
+            self.bury(&old).await?;
+        }
+        Ok(())
+    }
+
     /// Leaves a tombstone: late messages are answered and recorded.
     pub(super) async fn bury(&self, webhook: &WebhookRecord) -> Result<(), TriggerError> {
         self.store
             .update_webhook(WebhookUpdate {
-                id: webhook.id,
-                stage: WebhookStage::Tombstone,
-                caspio_id: None,
-                sealed_secret: None,
                 tombstone_until: Some(Time::now().after(TOMBSTONE)),
+                ..WebhookUpdate::stage(webhook.id, WebhookStage::Tombstone)
             })
             .await?;
         (self.on_change)(webhook.id);

@@ -1,14 +1,22 @@
 //! Webhooks in Caspio: made once, kept in step, removed; whenever the host dies or Caspio fails.
 
+mod cascade;
 mod changes;
 mod failures;
 mod firing;
 mod making;
+mod moving;
+mod orphans;
+mod patrol;
 mod removing;
+mod repairing;
+mod replacing;
 mod unfinished;
 
-use caspian_e2e::{ManifestBuilder, Site, until};
-use serde_json::Value;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use caspian_e2e::{Account, HostOptions, ManifestBuilder, Site, SiteOptions, until};
+use serde_json::{Value, json};
 
 const WEBHOOKS: &str = "/integrations/rest/v3/outgoingWebhooks";
 
@@ -52,6 +60,76 @@ async fn events(site: &Site) -> Vec<String> {
         .collect();
     events.sort();
     events
+}
+
+/// A site whose host has this configuration.
+async fn configured(config: &str) -> Site {
+    let host = HostOptions { config: config.to_owned(), ..HostOptions::default() };
+    Site::with(SiteOptions { host, ..SiteOptions::default() }).await
+}
+
+/// Writes its patient's key into Tasks.Title.
+fn create() -> ManifestBuilder {
+    ManifestBuilder::probe("probe", "create")
+        .grant("Tasks", "create")
+        .setting("table", "Tasks")
+        .setting("field", "Title")
+}
+
+/// Patients are added as long as the work goes on; answers their keys.
+async fn with_patients(account: &Account, work: impl Future<Output = ()>) -> Vec<i64> {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let stop = AtomicBool::new(false);
+    let people = async {
+        let mut patients = Vec::new();
+        while !stop.load(Ordering::Relaxed) {
+            let n = COUNT.fetch_add(1, Ordering::Relaxed);
+            patients.push(account.add_patient(&format!("During {n}")).await);
+        }
+        patients
+    };
+    let work = async {
+        work.await;
+        stop.store(true, Ordering::Relaxed);
+    };
+    tokio::join!(people, work).0
+}
+
+/// Waits until each of these patients has its task of [`create`], and is sure that none has two. What two webhooks told of is
+/// listed as a duplicate.
+async fn one_task_each(site: &Site, patients: &[i64]) {
+    let mut expected: Vec<String> = patients.iter().map(i64::to_string).collect();
+    expected.sort();
+    until("all runs have succeeded", async || {
+        let mut runs = site.workflow("probe").await["runs"].clone();
+        runs.as_object_mut()?.remove("skipped");
+        (runs == json!({"succeeded": patients.len()})).then_some(())
+    })
+    .await;
+    let rows = site.account.rows("Tasks").await;
+    let mut titles: Vec<String> =
+        rows.iter().skip(1).map(|row| row["Title"].as_str().unwrap().to_owned()).collect();
+    titles.sort();
+    assert_eq!(titles, expected);
+    let skipped =
+        site.host.cli(&["run", "list", "--state", "skipped", "--json", "--limit", "1000"]).await.json();
+    assert!(skipped.as_array().unwrap().iter().all(|run| run["cause"] == "duplicate"), "{skipped}");
+}
+
+/// What needs a person, as `status` says.
+async fn attention(site: &Site) -> Vec<String> {
+    let status = site.host.cli(&["status", "--json"]).await.json();
+    let texts = status["attention"].as_array().unwrap();
+    texts.iter().map(|text| text.as_str().unwrap().to_owned()).collect()
+}
+
+/// Actor and subject of what was written to the audit log about this.
+fn audited(site: &Site, action: &str) -> Vec<String> {
+    let database = rusqlite::Connection::open(site.host.data().join("caspian.db")).unwrap();
+    let mut lines =
+        database.prepare("SELECT actor || ' ' || subject FROM audit WHERE action = ?1 ORDER BY id").unwrap();
+    let lines = lines.query_map([action], |row| row.get(0)).unwrap();
+    lines.map(Result::unwrap).collect()
 }
 
 async fn state(site: &Site) -> String {

@@ -416,7 +416,7 @@ async fn webhooks_and_events_have_their_life() {
     let events = client.list_events(&context, "b5x49p").await.expect("events");
     assert!(!events[0].active && events[0].event_sources == ["Tasks"]);
     assert!(events[1].event_sources.is_empty(), "all of them");
-    client.update_event(&context, "b5x49p", "e1", &spec).await.expect("changed");
+    client.update_event(&context, "b5x49p", "e1", &spec, true).await.expect("changed");
     client.delete_event(&context, "b5x49p", "e1").await.expect("deleted");
     client.delete_event(&context, "b5x49p", "e1").await.expect("gone is done");
     client.delete_webhook(&context, "b5x49p").await.expect("deleted");
@@ -429,7 +429,8 @@ async fn webhooks_and_events_have_their_life() {
     let common = r#""EventSources":["DataPages"],"Enabled":true}"#;
     let start = r#"{"EventType":"table.recordUpdate","ObjectName":"T","#;
     assert_eq!(asked[4].body, format!("{start}{common}"));
-    assert_eq!(asked[6].body, format!(r#"{start}"ObjectFields":[],{common}"#));
+    let payload = r#""EventSources":["DataPages"],"CustomPayloadFields":[],"CustomPayloadTemplate":null,"Enabled":true}"#;
+    assert_eq!(asked[6].body, format!(r#"{start}"ObjectFields":[],{payload}"#));
     assert_eq!(asked[9].line, "DELETE /integrations/rest/v3/outgoingWebhooks/b5x49p");
 }
 

@@ -8,12 +8,14 @@ use axum::http::StatusCode;
 use axum::routing::{delete, get, post};
 use serde::Deserialize;
 
-use crate::control::{ConnectionView, NewBudget, NewConnection, UsageQuery, UsageView};
+use crate::control::{
+    Cascade, ConnectionView, NewBudget, NewConnection, RemovedView, UsageQuery, UsageView,
+};
 use crate::server::auth::Tenant;
 use crate::server::error::ApiError;
 use crate::server::host::Host;
 
-use super::{Answer, Asked, Json, Segment, Shared};
+use super::{Answer, Asked, Json, Segment, Shared, carried_through};
 
 pub(super) fn routes() -> Router<Arc<Host>> {
     Router::new()
@@ -82,7 +84,8 @@ async fn remove(
     State(host): Shared,
     Tenant(tenant): Tenant,
     Segment(name): Segment<String>,
-) -> Result<StatusCode, ApiError> {
-    host.control.remove_connection(&tenant, &name).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Asked(how): Asked<Cascade>,
+) -> Answer<RemovedView> {
+    let removed = async move { host.control.remove_connection(&tenant, &name, how).await };
+    Ok(axum::Json(carried_through(removed).await?))
 }

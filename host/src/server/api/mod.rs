@@ -8,6 +8,7 @@ mod host;
 mod letters;
 mod runs;
 mod tokens;
+mod triggers;
 mod workflows;
 
 use std::sync::Arc;
@@ -23,6 +24,8 @@ use http_body_util::BodyExt as _;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
+
+use crate::control::ControlError;
 
 use super::auth;
 use super::error::ApiError;
@@ -110,6 +113,21 @@ fn id<T: std::str::FromStr>(text: &str, what: &str) -> Result<T, ApiError> {
     })
 }
 
+/// What changes something in Caspio goes on when whoever asked for it is gone.
+async fn carried_through<T: Send + 'static>(
+    operation: impl Future<Output = Result<T, ControlError>> + Send + 'static,
+) -> Result<T, ApiError> {
+    match tokio::spawn(operation).await {
+        Ok(done) => Ok(done?),
+        Err(_) => Err(ApiError::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "failed",
+            "the host failed while it did this",
+            "look at its log, and at the workflow's state before you try again",
+        )),
+    }
+}
+
 /// `stop` ends answers that would go on for ever.
 pub(super) fn routes(host: Arc<Host>, timeout_seconds: u64, stop: watch::Receiver<bool>) -> Router {
     Router::new()
@@ -117,6 +135,7 @@ pub(super) fn routes(host: Arc<Host>, timeout_seconds: u64, stop: watch::Receive
         .merge(connections::routes())
         .merge(coverage::routes())
         .merge(workflows::routes())
+        .merge(triggers::routes())
         .merge(runs::routes())
         .merge(letters::routes())
         .merge(events::routes())

@@ -9,15 +9,13 @@ use axum::http::StatusCode;
 use axum::routing::{get, post};
 use serde::Deserialize;
 
-use crate::control::{
-    ControlError, DeployRequest, DeployView, NewEvent, SentView, WorkflowDetail, WorkflowView,
-};
+use crate::control::{DeployRequest, DeployView, NewEvent, SentView, WorkflowDetail, WorkflowView};
 use crate::ingress::MAX_BODY;
 use crate::server::auth::Tenant;
 use crate::server::error::ApiError;
 use crate::server::host::Host;
 
-use super::{Answer, Asked, Json, Segment, Shared};
+use super::{Answer, Asked, Json, Segment, Shared, carried_through};
 
 pub(super) fn routes() -> Router<Arc<Host>> {
     Router::new()
@@ -28,21 +26,6 @@ pub(super) fn routes() -> Router<Arc<Host>> {
         .route("/workflows/{name}/pause", post(pause))
         .route("/workflows/{name}/resume", post(resume))
         .route("/workflows/{name}/events", post(send))
-}
-
-/// What changes something in Caspio goes on when whoever asked for it is gone.
-async fn carried_through<T: Send + 'static>(
-    operation: impl Future<Output = Result<T, ControlError>> + Send + 'static,
-) -> Result<T, ApiError> {
-    match tokio::spawn(operation).await {
-        Ok(done) => Ok(done?),
-        Err(_) => Err(ApiError::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "failed",
-            "the host failed while it did this",
-            "look at its log, and at the workflow's state before you try again",
-        )),
-    }
 }
 
 async fn list(State(host): Shared, Tenant(tenant): Tenant) -> Answer<Vec<WorkflowView>> {

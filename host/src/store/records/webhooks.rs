@@ -12,6 +12,8 @@ pub enum WebhookStage {
     Made,
     /// All its events are there.
     Ready,
+    /// Another webhook of the workflow takes its place. It still fires, until its time has come.
+    Retiring,
     /// It is being removed from Caspio.
     Removing,
     /// Removed from Caspio; late messages are answered until the tombstone ends.
@@ -26,6 +28,7 @@ impl WebhookStage {
             Self::Planned => "planned",
             Self::Made => "made",
             Self::Ready => "ready",
+            Self::Retiring => "retiring",
             Self::Removing => "removing",
             Self::Tombstone => "tombstone",
         }
@@ -34,7 +37,7 @@ impl WebhookStage {
     /// Back from the text.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Planned, Self::Made, Self::Ready, Self::Removing, Self::Tombstone]
+        [Self::Planned, Self::Made, Self::Ready, Self::Retiring, Self::Removing, Self::Tombstone]
             .into_iter()
             .find(|s| s.as_str() == text)
     }
@@ -49,6 +52,8 @@ pub struct WebhookRecord {
     pub tenant: TenantId,
     /// Whose it is.
     pub workflow: WorkflowId,
+    /// That workflow's name.
+    pub workflow_name: String,
     /// In which account it is.
     pub connection: ConnectionId,
     /// The connection's name, as events show it.
@@ -67,8 +72,16 @@ pub struct WebhookRecord {
     pub sealed_secret: Option<Vec<u8>>,
     /// The signature form seen first (JSON of `ingress`), required since.
     pub pinned_signature: Option<String>,
-    /// End of the tombstone.
+    /// End of the tombstone; retiring: when it is removed.
     pub tombstone_until: Option<Time>,
+    /// This host's public URL as Caspio was told it last.
+    pub public_url: Option<String>,
+    /// Two webhooks of the workflow may tell of the same change: this one and another.
+    pub twinned: bool,
+    /// When it was last compared with Caspio.
+    pub checked_at: Option<Time>,
+    /// What could not be mended then, as a sentence for people.
+    pub trouble: Option<String>,
     /// Refused messages.
     pub rejected: Rejected,
     /// Its triggers by position.
@@ -111,6 +124,14 @@ pub struct TriggerRecord {
     pub schema: TableSchema,
 }
 
+impl WebhookUpdate {
+    /// Nothing but a new stage.
+    #[must_use]
+    pub fn stage(id: WebhookId, stage: WebhookStage) -> Self {
+        Self { id, stage, caspio_id: None, sealed_secret: None, public_url: None, tombstone_until: None }
+    }
+}
+
 /// A change of a webhook; `None` keeps what is there.
 #[derive(Debug, Clone)]
 pub struct WebhookUpdate {
@@ -122,6 +143,8 @@ pub struct WebhookUpdate {
     pub caspio_id: Option<Option<String>>,
     /// Sealed secret; `Some(None)` clears it.
     pub sealed_secret: Option<Option<Vec<u8>>>,
+    /// The public URL that Caspio was told; `Some(None)`: it may have another one.
+    pub public_url: Option<Option<String>>,
     /// End of the tombstone.
     pub tombstone_until: Option<Time>,
 }

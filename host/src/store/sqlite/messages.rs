@@ -2,7 +2,8 @@
 
 use rusqlite::{Connection, params};
 
-use crate::model::{Cause, JOURNAL_VERSION, MessageId, MessageState, RunState, WorkflowId};
+use crate::clock::Time;
+use crate::model::{Cause, JOURNAL_VERSION, MessageId, MessageState, RunState, WebhookId, WorkflowId};
 use crate::store::{Ingested, NewEvent, NewMessage, Origin, Result, StoreError};
 
 use super::coverage;
@@ -60,7 +61,11 @@ pub(super) fn ingest(c: &Connection, x: &NewMessage) -> Result<Ingested> {
         add_event(c, x, position, event)?;
         let skipped = match gone {
             true => Some(Cause::Inactive),
-            false => coverage::is_known(c, x, workflow, event)?.then_some(Cause::Duplicate),
+            false => {
+                let known =
+                    told_by_another(c, x, workflow, event)? || coverage::is_known(c, x, workflow, event)?;
+                known.then_some(Cause::Duplicate)
+            }
         };
         add_run(c, x, event, skipped, workflow, connection)?;
         if let (Some(suspicion), Some(webhook)) = (&event.suspicion, webhook) {
@@ -68,6 +73,27 @@ pub(super) fn ingest(c: &Connection, x: &NewMessage) -> Result<Ingested> {
         }
     }
     Ok(if gone || x.events.is_empty() { Ingested::Skipped } else { Ingested::Stored(x.events.len()) })
+}
+
+/// Two webhooks of the workflow tell of the same changes. A change may come more than once through each: as many
+/// are news as the one that told most often told of.
+fn told_by_another(c: &Connection, x: &NewMessage, workflow: [u8; 16], event: &NewEvent) -> Result<bool> {
+    let (Origin::Webhook(webhook), Some(twin)) = (&x.origin, &event.twin) else { return Ok(false) };
+    let webhook = webhook.as_bytes();
+    let sql = "INSERT INTO twins (workflow, fingerprint, webhook, tenant, seen) VALUES (?1, ?2, ?3, ?4, 1)
+               ON CONFLICT DO UPDATE SET seen = seen + 1";
+    run(c, sql, params![workflow, twin, webhook, x.tenant.as_str()])?;
+    let sql = "SELECT EXISTS (SELECT 1 FROM twins o, twins own
+                 WHERE o.workflow = ?1 AND o.fingerprint = ?2 AND o.webhook <> ?3
+                   AND own.workflow = ?1 AND own.fingerprint = ?2 AND own.webhook = ?3 AND own.seen <= o.seen)";
+    Ok(first(c, sql, params![workflow, twin, webhook], |r| r.get(0))?.unwrap_or(false))
+}
+
+/// Message ids hold the time at which they were made, so only those since then are looked at.
+pub(super) fn heard_since(c: &Connection, webhook: WebhookId, since: Time) -> Result<bool> {
+    let sql = "SELECT 1 FROM messages WHERE id >= ?1 AND webhook = ?2 AND received_at > ?3 LIMIT 1";
+    let from = MessageId::earliest(since);
+    Ok(first(c, sql, params![from, webhook.as_bytes(), since.0], |_| Ok(()))?.is_some())
 }
 
 struct Target {
@@ -85,7 +111,7 @@ fn target(c: &Connection, x: &NewMessage) -> Result<Target> {
     let (what, sql, id) = match &x.origin {
         Origin::Webhook(id) => (
             "webhook",
-            "SELECT h.stage IN ('tombstone', 'removing'), h.workflow, h.connection, w.deleted_at IS NOT NULL
+            "SELECT NOT h.replaced AND h.stage IN ('tombstone', 'removing', 'retiring'), h.workflow, h.connection, w.deleted_at IS NOT NULL
              FROM webhooks h JOIN workflows w ON w.id = h.workflow WHERE h.id = ?1",
             id.as_bytes(),
         ),

@@ -161,6 +161,12 @@ impl Store for SqliteStore {
     async fn hurry(&self, connection: ConnectionId, cause: Cause, at: Time) -> Result<()> {
         self.writer.write(move |c| runs::hurry(c, connection, cause, at)).await
     }
+    async fn connection_users(&self, id: ConnectionId) -> Result<Vec<String>> {
+        self.read(move |c| setup::connection_users(c, id)).await
+    }
+    async fn discard_runs(&self, connection: ConnectionId, at: Time) -> Result<u64> {
+        self.writer.write(move |c| runs::discard_of(c, connection, at)).await
+    }
     async fn remove_connection(&self, id: ConnectionId, at: Time) -> Result<Vec<String>> {
         self.writer.write(move |c| setup::remove_connection(c, id, at)).await
     }
@@ -211,6 +217,12 @@ impl Store for SqliteStore {
     async fn plan_webhook(&self, webhook: WebhookRecord) -> Result<()> {
         self.writer.write(move |c| webhooks::plan(c, &webhook)).await
     }
+    async fn replace_webhook(&self, old: WebhookId, until: Option<Time>, new: WebhookRecord) -> Result<()> {
+        self.writer.write(move |c| webhooks::replace(c, old, until, &new)).await
+    }
+    async fn retire_at(&self, workflow: WorkflowId, at: Time) -> Result<()> {
+        self.writer.write(move |c| webhooks::retire_at(c, workflow, at)).await
+    }
     async fn update_webhook(&self, update: WebhookUpdate) -> Result<()> {
         self.writer.write(move |c| webhooks::update(c, &update)).await
     }
@@ -223,8 +235,21 @@ impl Store for SqliteStore {
     async fn webhook_of(&self, workflow: WorkflowId) -> Result<Option<WebhookRecord>> {
         self.read(move |c| webhooks::of_workflow(c, workflow)).await
     }
-    async fn unfinished_webhooks(&self) -> Result<Vec<WebhookRecord>> {
-        self.read(webhooks::unfinished).await
+    async fn retiring_webhooks(&self, workflow: WorkflowId) -> Result<Vec<WebhookRecord>> {
+        self.read(move |c| webhooks::retiring(c, workflow)).await
+    }
+    async fn webhooks(&self) -> Result<Vec<WebhookRecord>> {
+        self.read(webhooks::in_caspio).await
+    }
+    async fn unfinished_webhooks(&self, public_url: Option<&str>, now: Time) -> Result<Vec<WebhookRecord>> {
+        let public_url = public_url.map(str::to_owned);
+        self.read(move |c| webhooks::unfinished(c, public_url.as_deref(), now)).await
+    }
+    async fn webhook_checked(&self, webhook: WebhookId, at: Time, trouble: Option<String>) -> Result<()> {
+        self.writer.write(move |c| webhooks::checked(c, webhook, at, trouble.as_deref())).await
+    }
+    async fn heard_since(&self, webhook: WebhookId, since: Time) -> Result<bool> {
+        self.read(move |c| messages::heard_since(c, webhook, since)).await
     }
     async fn webhook_by_url(&self, url_hash: [u8; 32]) -> Result<Option<WebhookRecord>> {
         self.read(move |c| webhooks::by_url(c, url_hash)).await

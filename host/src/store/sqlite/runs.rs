@@ -148,6 +148,14 @@ pub(super) fn hurry(c: &Connection, connection: ConnectionId, cause: Cause, at: 
     run(c, sql, params![connection.as_bytes(), cause.as_str(), at.0]).map(drop)
 }
 
+/// A run under way loses its lease: what it still reports is refused.
+pub(super) fn discard_of(c: &Connection, connection: ConnectionId, at: Time) -> Result<u64> {
+    let sql = "UPDATE runs SET state = 'discarded', cause = NULL, next_at = NULL, lease_owner = NULL,
+                 lease_until = NULL, finished_at = ?2
+               WHERE connection = ?1 AND state IN ('queued', 'running', 'sleeping', 'parked')";
+    Ok(run(c, sql, params![connection.as_bytes(), at.0])? as u64)
+}
+
 /// In a restored store: what was unfinished may have gone on in the original.
 pub(super) fn park_unfinished(c: &Connection, at: Time) -> Result<u64> {
     let sql = "UPDATE runs SET state = 'parked', cause = ?1, next_at = NULL, lease_owner = NULL,

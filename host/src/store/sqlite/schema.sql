@@ -66,14 +66,33 @@ CREATE TABLE webhooks (
     caspio_id        TEXT,
     sealed_secret    BLOB,
     pinned_signature TEXT,
+    -- A tombstone: when it ends. Retiring: when it is removed.
     tombstone_until  INTEGER,
+    -- The public URL of this host that Caspio was told last.
+    public_url       TEXT,
+    -- Another webhook of the workflow took its place; its messages count on.
+    replaced         INTEGER NOT NULL DEFAULT 0,
+    -- When it was last compared with Caspio, and what could not be mended then.
+    checked_at       INTEGER,
+    trouble          TEXT,
     rejected_count   INTEGER NOT NULL DEFAULT 0,
     rejected_reason  TEXT,
     rejected_at      INTEGER,
     created_at       INTEGER NOT NULL
 ) STRICT;
--- One webhook per workflow; tombstones besides.
-CREATE UNIQUE INDEX webhooks_one ON webhooks (workflow) WHERE stage <> 'tombstone';
+-- One webhook per workflow; besides, those whose place it took, and tombstones.
+CREATE UNIQUE INDEX webhooks_one ON webhooks (workflow) WHERE stage NOT IN ('retiring', 'tombstone');
+CREATE INDEX webhooks_replaced ON webhooks (workflow) WHERE replaced;
+
+-- Two webhooks of a workflow may tell of the same change: its keyed fingerprint, and how often each told of it.
+CREATE TABLE twins (
+    workflow    BLOB NOT NULL,
+    fingerprint BLOB NOT NULL,
+    webhook     BLOB NOT NULL,
+    tenant      TEXT NOT NULL,
+    seen        INTEGER NOT NULL,
+    PRIMARY KEY (workflow, fingerprint, webhook)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE triggers (
     webhook    BLOB NOT NULL REFERENCES webhooks (id),

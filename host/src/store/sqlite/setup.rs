@@ -318,6 +318,7 @@ pub(super) fn delete_workflow(c: &Connection, workflow: WorkflowId, discard: boo
         "DELETE FROM data_keys WHERE message IN (SELECT id FROM messages WHERE workflow = ?1)",
         params![id],
     )?;
+    run(c, "DELETE FROM twins WHERE workflow = ?1", params![id])?;
     let sql = "UPDATE workflows SET deleted_at = ?2, state = 'inactive' WHERE id = ?1 AND deleted_at IS NULL";
     if run(c, sql, params![id, at.0])? == 0 {
         return Err(StoreError::Missing("workflow"));

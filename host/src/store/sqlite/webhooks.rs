@@ -31,12 +31,44 @@ pub(super) fn plan(c: &Connection, x: &WebhookRecord) -> Result<()> {
     replace_triggers(c, x.id, &x.triggers)
 }
 
+pub(super) fn replace(
+    c: &Connection,
+    old: WebhookId,
+    until: Option<Time>,
+    new: &WebhookRecord,
+) -> Result<()> {
+    let stage = if until.is_some() { WebhookStage::Tombstone } else { WebhookStage::Retiring };
+    let sql = "UPDATE webhooks SET stage = ?2, tombstone_until = ?3, replaced = 1 WHERE id = ?1";
+    if run(c, sql, params![old.as_bytes(), stage.as_str(), until.map(|t| t.0)])? == 0 {
+        return Err(StoreError::Missing("webhook"));
+    }
+    plan(c, new)
+}
+
+pub(super) fn retire_at(c: &Connection, workflow: WorkflowId, at: Time) -> Result<()> {
+    let sql = "UPDATE webhooks SET tombstone_until = ?2
+               WHERE workflow = ?1 AND stage = 'retiring' AND tombstone_until IS NULL";
+    run(c, sql, params![workflow.as_bytes(), at.0]).map(drop)
+}
+
+pub(super) fn checked(c: &Connection, webhook: WebhookId, at: Time, trouble: Option<&str>) -> Result<()> {
+    let sql = "UPDATE webhooks SET checked_at = ?2, trouble = ?3 WHERE id = ?1";
+    run(c, sql, params![webhook.as_bytes(), at.0, trouble]).map(drop)
+}
+
 pub(super) fn update(c: &Connection, x: &WebhookUpdate) -> Result<()> {
+    if x.stage == WebhookStage::Removing {
+        let sql = "UPDATE webhooks SET replaced = 0
+                   WHERE workflow = (SELECT workflow FROM webhooks WHERE id = ?1)";
+        run(c, sql, params![x.id.as_bytes()])?;
+    }
     let sql = "UPDATE webhooks SET stage = ?2,
                  caspio_id = CASE WHEN ?3 THEN ?4 ELSE caspio_id END,
                  sealed_secret = CASE WHEN ?5 THEN ?6 ELSE sealed_secret END,
                  pinned_signature = CASE WHEN ?5 THEN NULL ELSE pinned_signature END,
-                 tombstone_until = ?7
+                 tombstone_until = ?7,
+                 public_url = CASE WHEN ?8 THEN ?9 ELSE public_url END,
+                 trouble = CASE WHEN ?2 = 'ready' THEN NULL ELSE trouble END
                WHERE id = ?1";
     let changed = run(
         c,
@@ -48,7 +80,9 @@ pub(super) fn update(c: &Connection, x: &WebhookUpdate) -> Result<()> {
             x.caspio_id.clone().flatten(),
             x.sealed_secret.is_some(),
             x.sealed_secret.clone().flatten(),
-            x.tombstone_until.map(|t| t.0)
+            x.tombstone_until.map(|t| t.0),
+            x.public_url.is_some(),
+            x.public_url.clone().flatten()
         ],
     )?;
     if changed == 0 { Err(StoreError::Missing("webhook")) } else { Ok(()) }
@@ -90,8 +124,9 @@ pub(super) fn replace_triggers(c: &Connection, webhook: WebhookId, triggers: &[T
 
 const WEBHOOK: &str = "SELECT w.id, w.tenant, w.workflow, w.connection, c.name, w.name, w.url_hash,
       w.sealed_url_id, w.stage, w.caspio_id, w.sealed_secret, w.pinned_signature, w.tombstone_until,
-      w.rejected_count, w.rejected_reason, w.rejected_at, w.created_at
-    FROM webhooks w JOIN connections c ON c.id = w.connection";
+      w.rejected_count, w.rejected_reason, w.rejected_at, w.created_at, f.name, w.public_url, w.checked_at,
+      w.trouble, EXISTS (SELECT 1 FROM webhooks o WHERE o.workflow = w.workflow AND o.replaced)
+    FROM webhooks w JOIN connections c ON c.id = w.connection JOIN workflows f ON f.id = w.workflow";
 
 fn read(r: &Row<'_>) -> rusqlite::Result<WebhookRecord> {
     Ok(WebhookRecord {
@@ -115,6 +150,11 @@ fn read(r: &Row<'_>) -> rusqlite::Result<WebhookRecord> {
         },
         triggers: Vec::new(),
         created_at: time(r, 16)?,
+        workflow_name: r.get(17)?,
+        public_url: r.get(18)?,
+        checked_at: time_opt(r, 19)?,
+        trouble: r.get(20)?,
+        twinned: r.get(21)?,
     })
 }
 
@@ -142,7 +182,7 @@ pub(super) fn triggers(c: &Connection, webhook: WebhookId) -> Result<Vec<Trigger
 }
 
 pub(super) fn of_workflow(c: &Connection, workflow: WorkflowId) -> Result<Option<WebhookRecord>> {
-    let sql = format!("{WEBHOOK} WHERE w.workflow = ?1 AND w.stage <> 'tombstone'");
+    let sql = format!("{WEBHOOK} WHERE w.workflow = ?1 AND w.stage NOT IN ('retiring', 'tombstone')");
     first(c, &sql, params![workflow.as_bytes()], read)?.map(|w| with_triggers(c, w)).transpose()
 }
 
@@ -151,16 +191,33 @@ pub(super) fn by_url(c: &Connection, url_hash: [u8; 32]) -> Result<Option<Webhoo
     first(c, &sql, params![url_hash], read)?.map(|w| with_triggers(c, w)).transpose()
 }
 
-pub(super) fn unfinished(c: &Connection) -> Result<Vec<WebhookRecord>> {
-    let sql = format!("{WEBHOOK} WHERE w.stage IN ('planned', 'made', 'removing') ORDER BY w.id");
+pub(super) fn retiring(c: &Connection, workflow: WorkflowId) -> Result<Vec<WebhookRecord>> {
+    let sql = format!("{WEBHOOK} WHERE w.workflow = ?1 AND w.stage = 'retiring' ORDER BY w.id");
+    all(c, &sql, params![workflow.as_bytes()], read)
+}
+
+pub(super) fn in_caspio(c: &Connection) -> Result<Vec<WebhookRecord>> {
+    let sql = format!("{WEBHOOK} WHERE w.stage <> 'tombstone' ORDER BY f.name, w.id");
     all(c, &sql, [], read)?.into_iter().map(|w| with_triggers(c, w)).collect()
+}
+
+pub(super) fn unfinished(c: &Connection, public_url: Option<&str>, now: Time) -> Result<Vec<WebhookRecord>> {
+    let sql = format!(
+        "{WEBHOOK} WHERE w.stage IN ('planned', 'made', 'removing')
+           OR (w.stage = 'ready' AND ?1 IS NOT NULL AND w.public_url IS NOT ?1)
+           OR (w.stage = 'retiring' AND w.tombstone_until <= ?2)
+         ORDER BY w.id"
+    );
+    all(c, &sql, params![public_url, now.0], read)?.into_iter().map(|w| with_triggers(c, w)).collect()
 }
 
 pub(super) fn drop_tombstones(c: &Connection, now: Time) -> Result<u64> {
     let ended = "SELECT id FROM webhooks WHERE stage = 'tombstone' AND tombstone_until < ?1";
     run(c, &format!("DELETE FROM triggers WHERE webhook IN ({ended})"), params![now.0])?;
     let sql = "DELETE FROM webhooks WHERE stage = 'tombstone' AND tombstone_until < ?1";
-    Ok(run(c, sql, params![now.0])? as u64)
+    let dropped = run(c, sql, params![now.0])?;
+    run(c, "DELETE FROM twins WHERE workflow NOT IN (SELECT workflow FROM webhooks WHERE replaced)", [])?;
+    Ok(dropped as u64)
 }
 
 pub(super) fn reject(c: &Connection, webhook: WebhookId, reason: &str, at: Time) -> Result<()> {

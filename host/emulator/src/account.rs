@@ -13,12 +13,16 @@ use tokio::sync::watch;
 
 use crate::auth::{Client, Tokens};
 use crate::data::Table;
+use crate::directories::Directory;
 use crate::environment::Environment;
 use crate::error::ApiError;
 use crate::faults::Faults;
+use crate::files::Files;
 use crate::hooks::{Messages, Webhook};
 use crate::requests::RequestLog;
 use crate::settings::Settings;
+use crate::tasks::Task;
+use crate::views::View;
 
 /// Everything that a Caspio account holds here.
 #[derive(Debug)]
@@ -28,6 +32,10 @@ pub struct Account {
     pub env: Environment,
     pub tokens: Tokens,
     pub tables: Vec<Table>,
+    pub views: Vec<View>,
+    pub directories: Vec<Directory>,
+    pub files: Files,
+    pub tasks: Vec<Task>,
     pub webhooks: Vec<Webhook>,
     pub messages: Messages,
     pub faults: Faults,
@@ -36,7 +44,7 @@ pub struct Account {
 }
 
 impl Account {
-    /// From its parts.
+    /// From its parts; without views, directories, files and tasks.
     pub fn new(
         id: String,
         clients: Vec<Client>,
@@ -50,6 +58,10 @@ impl Account {
             env,
             tokens: Tokens::new(clients),
             tables,
+            views: Vec::new(),
+            directories: Vec::new(),
+            files: Files::default(),
+            tasks: Vec::new(),
             webhooks: Vec::new(),
             messages: Messages::default(),
             faults: Faults::default(),

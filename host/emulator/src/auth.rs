@@ -32,7 +32,10 @@ pub struct Client {
     /// May manage outgoing webhooks.
     #[serde(default = "yes", rename = "CanManageWebhooks")]
     pub can_manage_webhooks: bool,
-    /// Tables it may touch; null: all.
+    /// May read and write files.
+    #[serde(default = "yes", rename = "CanManageFiles")]
+    pub can_manage_files: bool,
+    /// Tables, views, directories and tasks that it may touch; null: all.
     #[serde(default, rename = "Tables")]
     pub tables: Option<Vec<String>>,
 }

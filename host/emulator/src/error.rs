@@ -53,6 +53,21 @@ impl ApiError {
         Self::new(404, "FieldNotFound", format!("Cannot find the field '{name}'."))
     }
 
+    /// A file, folder or attachment that is not there.
+    pub fn file(kind: &str) -> Self {
+        Self::new(404, "FileNotFound", format!("Cannot find the {kind}."))
+    }
+
+    /// A body of a type that the route does not take.
+    pub fn media(wanted: &str) -> Self {
+        Self::new(415, "UnsupportedMediaType", format!("The content type is not supported. Send {wanted}."))
+    }
+
+    /// A path that leads nowhere.
+    pub fn path() -> Self {
+        Self::new(404, "ObjectNotFound", "There is nothing under this path.")
+    }
+
     /// The profile may not do this.
     pub fn forbidden(message: impl Into<String>) -> Self {
         Self::new(403, "InsufficientPrivileges", message)

@@ -127,8 +127,11 @@ fn respond(result: Result<Reply, ApiError>, id: &str, resource: &str) -> Respons
         )
     });
     let (kind, body) = match reply.body {
-        Some(Body::Json(json)) => (Some("application/json; charset=utf-8"), AxumBody::from(json.to_string())),
-        Some(Body::Text(text)) => (Some("text/plain; charset=utf-8"), AxumBody::from(text)),
+        Some(Body::Json(json)) => {
+            (Some("application/json; charset=utf-8".to_owned()), AxumBody::from(json.to_string()))
+        }
+        Some(Body::Text(text)) => (Some("text/plain; charset=utf-8".to_owned()), AxumBody::from(text)),
+        Some(Body::Bytes(kind, bytes)) => (Some(kind), AxumBody::from(bytes)),
         None => (None, AxumBody::empty()),
     };
     let mut response = Response::new(body);
@@ -140,7 +143,7 @@ fn respond(result: Result<Reply, ApiError>, id: &str, resource: &str) -> Respons
         }
     };
     put("x-caspio-request-id", id);
-    if let Some(kind) = kind {
+    if let Some(kind) = &kind {
         put("content-type", kind);
     }
     for (name, value) in &reply.headers {

@@ -5,10 +5,12 @@
 //! as ASP.NET binds them. A body is JSON or refused.
 
 use axum::body::Bytes;
-use percent_encoding::percent_decode_str;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
 
+use crate::data::StoredFile;
+use crate::data::value::text_truth;
 use crate::error::ApiError;
 
 /// A request, read whole.
@@ -82,13 +84,28 @@ impl Request {
         }
         let kind = self.content_type.as_deref().unwrap_or("").to_ascii_lowercase();
         if !kind.starts_with("application/json") && !kind.starts_with("text/json") {
-            return Err(ApiError::new(
-                415,
-                "UnsupportedMediaType",
-                "The content type is not supported. Send application/json.",
-            ));
+            return Err(ApiError::media("application/json"));
         }
         serde_json::from_slice(&self.body).map_err(|_| ApiError::body("The body is no JSON."))
+    }
+
+    /// The condition of a PUT or DELETE: `q.where`, or `where` as Caspio's own client sends it.
+    pub fn condition(&self) -> Result<&str, ApiError> {
+        self.param("q.where").or_else(|| self.param("where")).ok_or_else(|| {
+            ApiError::query("q.where is missing. Say which records are meant; PK_ID>0 means all.")
+        })
+    }
+
+    /// Whether the caller asks for the rows that it wrote.
+    pub fn wants_rows(&self) -> bool {
+        self.param("response").is_some_and(|value| value.eq_ignore_ascii_case("rows"))
+    }
+
+    /// A parameter that is true or false; false when it is not there.
+    pub fn truth(&self, name: &str) -> Result<bool, ApiError> {
+        self.param(name).map_or(Ok(false), |text| {
+            text_truth(text).ok_or_else(|| ApiError::query(format!("{name} must be true or false.")))
+        })
     }
 
     /// The body as a known shape.
@@ -112,12 +129,27 @@ pub struct Reply {
 pub enum Body {
     Json(Json),
     Text(String),
+    /// A download: content type and bytes.
+    Bytes(String, Bytes),
 }
 
 impl Reply {
     /// JSON with a status.
     pub fn json(status: u16, body: Json) -> Self {
         Self { status, headers: Vec::new(), body: Some(Body::Json(body)) }
+    }
+
+    /// The content of a file, to be saved under its name.
+    pub fn download(file: &StoredFile) -> Self {
+        let plain: String =
+            file.name.chars().map(|c| if c == '"' || c == '\\' || !c.is_ascii() { '_' } else { c }).collect();
+        let exact = utf8_percent_encode(&file.name, NON_ALPHANUMERIC);
+        let named = format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{exact}");
+        Self {
+            status: 200,
+            headers: vec![("content-disposition", named)],
+            body: Some(Body::Bytes(file.content_type.clone(), file.bytes.clone())),
+        }
     }
 
     /// A status alone.

@@ -1,7 +1,7 @@
 //! A Caspio account on your own machine.
 //!
-//! One process that answers like Caspio: `/oauth/token`, REST v3 for tables, fields, records and
-//! outgoing webhooks, and a dispatcher that calls those webhooks. Everything lives in memory and
+//! One process that answers like Caspio: `/oauth/token`, REST v3 for tables, views, attachments, files,
+//! directories, import/export tasks and outgoing webhooks, and a dispatcher that calls those webhooks. Everything lives in memory and
 //! ends with the process. Routes under `/emulator/` stand in for a person at a datasheet and
 //! inject faults; they need no token, so listen on a loopback address only.
 //!
@@ -23,12 +23,15 @@ mod admin;
 mod auth;
 mod connection;
 mod data;
+mod directories;
 mod environment;
 mod error;
 mod faults;
+mod files;
 mod front;
 mod hooks;
 mod http;
+mod multipart;
 mod requests;
 mod rest;
 mod rows;
@@ -36,6 +39,8 @@ mod seed;
 mod server;
 mod settings;
 mod sql;
+mod tasks;
+mod views;
 
 pub use seed::{Seed, SeedError};
 pub use server::{Emulator, EmulatorOptions, RunningEmulator};

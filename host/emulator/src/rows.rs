@@ -21,7 +21,7 @@ fn missing() -> ApiError {
 }
 
 /// Keys of the rows that a condition matches.
-fn keys(account: &Account, at: usize, condition: &str) -> Result<Vec<i64>, ApiError> {
+pub fn keys(account: &Account, at: usize, condition: &str) -> Result<Vec<i64>, ApiError> {
     let table = account.tables.get(at).ok_or_else(missing)?;
     predicate_keys(table, &|name| account.table(name), condition)
 }
@@ -82,25 +82,35 @@ pub fn update(
     body: &Map<String, Json>,
     source: &str,
 ) -> Result<(usize, Vec<Json>), ApiError> {
+    let given = given(account, at, body, source)?;
+    let keys = keys(account, at, condition)?;
+    assign(account, at, &keys, &given, source)
+}
+
+/// What a body gives to the fields of a table.
+pub fn given(
+    account: &Account,
+    at: usize,
+    body: &Map<String, Json>,
+    source: &str,
+) -> Result<Assignments, ApiError> {
     if body.is_empty() {
         return Err(ApiError::body("The body names no field. Send at least one."));
     }
-    let given =
-        account.tables.get(at).ok_or_else(missing)?.assignments(body, source.eq_ignore_ascii_case(IMPORT))?;
-    assign(account, at, condition, &given, source)
+    let table = account.tables.get(at).ok_or_else(missing)?;
+    table.assignments(body, source.eq_ignore_ascii_case(IMPORT))
 }
 
-/// Updates the matching rows with values.
+/// Gives the named rows new values.
 pub fn assign(
     account: &mut Account,
     at: usize,
-    condition: &str,
+    keys: &[i64],
     given: &Assignments,
     source: &str,
 ) -> Result<(usize, Vec<Json>), ApiError> {
-    let keys = keys(account, at, condition)?;
-    let changes = with_writer(account, at, source, |table, writer| table.update(&keys, given, writer))?;
-    let result = shown(account, at, &keys);
+    let changes = with_writer(account, at, source, |table, writer| table.update(keys, given, writer))?;
+    let result = shown(account, at, keys);
     hooks::announce(account, at, changes, source);
     Ok((keys.len(), result))
 }
@@ -108,7 +118,12 @@ pub fn assign(
 /// Deletes the matching rows; gives how many there were.
 pub fn delete(account: &mut Account, at: usize, condition: &str, source: &str) -> Result<usize, ApiError> {
     let keys = keys(account, at, condition)?;
-    let changes = with_writer(account, at, source, |table, _| Ok(table.delete(&keys)))?;
+    remove(account, at, &keys, source)
+}
+
+/// Deletes the named rows; gives how many were named.
+pub fn remove(account: &mut Account, at: usize, keys: &[i64], source: &str) -> Result<usize, ApiError> {
+    let changes = with_writer(account, at, source, |table, _| Ok(table.delete(keys)))?;
     hooks::announce(account, at, changes, source);
     Ok(keys.len())
 }

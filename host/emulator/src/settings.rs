@@ -27,6 +27,8 @@ pub struct Settings {
     pub unknown_select_status: u16,
     /// `Location` on the 201 of an insert.
     pub location_header: bool,
+    /// A larger file is refused (413).
+    pub max_file_bytes: usize,
     /// REST calls per window; null: no limit.
     pub rate_limit: Option<RateLimit>,
     /// Administration from any address, not just loopback. For a container network only.
@@ -90,6 +92,7 @@ impl Default for Settings {
             unique_violation_code: "SqlServerError".to_owned(),
             unknown_select_status: 400,
             location_header: true,
+            max_file_bytes: 20 * 1024 * 1024,
             rate_limit: Some(RateLimit::default()),
             admin_from_anywhere: false,
             webhook_list: ListEnvelope::Array,

@@ -60,7 +60,7 @@ async fn tables_and_fields() {
     let names = caspio.get("/tables", &[]).await;
     assert_eq!(
         names.body,
-        json!({"Result": ["Appointments", "AuditTrail", "Contacts", "Patients", "Tasks"]})
+        json!({"Result": ["Appointments", "AuditTrail", "Contacts", "Documents", "Patients", "Practitioners", "Tasks"]})
     );
     assert!(names.request_id.is_some());
     let one = caspio.get("/tables/patients", &[]).await;
@@ -320,7 +320,7 @@ async fn a_profile_may_be_narrow() {
     let caspio = Caspio::seeded(json!({
         "Clients": [{
             "client_id": "demo-client", "client_secret": "demo-secret", "Tables": ["One"],
-            "CanCreateObjects": false, "CanManageWebhooks": false
+            "CanCreateObjects": false, "CanManageWebhooks": false, "CanManageFiles": false
         }],
         "Tables": [table("One"), table("Two")]
     }))
@@ -329,7 +329,7 @@ async fn a_profile_may_be_narrow() {
     assert_eq!(caspio.get("/tables/Two/records", &[]).await.status, 403);
     assert_eq!(caspio.post("/tables", &[], table("Three")).await.status, 403);
     assert_eq!(caspio.get("/outgoingWebhooks", &[]).await.code(), "InsufficientPrivileges");
-    assert_eq!(caspio.get("/files", &[]).await.status, 501);
+    assert_eq!(caspio.get("/files", &[]).await.status, 403);
     // An import may set what is generated; counters follow.
     caspio.admin(Method::POST, "/rows/One?source=Import", Some(json!({"PK_ID": 7, "A": 40}))).await;
     caspio.post("/tables/One/records", &[], json!({})).await;

@@ -4,8 +4,8 @@
 //! REST, with a source that the caller names. Answers are JSON with PascalCase names; a refusal has
 //! the form of a REST error.
 //!
-//! `rows/{table}`, `webhooks`, `messages`, `requests`, `faults`, `settings`, `tokens/revoke`,
-//! `health`.
+//! `rows/{table}`, `webhooks`, `messages`, `requests`, `faults`, `settings`, `tasks`,
+//! `directories/{id}/activate/{user}`, `tokens/revoke`, `health`.
 
 use serde_json::{Map, Value as Json, json};
 
@@ -62,13 +62,19 @@ pub fn handle(account: &mut Account, request: &Request) -> Result<Reply, ApiErro
         },
         ("GET", ["settings"]) => show_settings(account),
         ("PATCH", ["settings"]) => patch_settings(account, &Json::Object(request.object()?)),
+        ("GET", ["tasks"]) => Ok(list_tasks(account)),
+        ("GET", ["directories", id, "activate", guid]) => activate(account, id, guid),
         ("POST", ["tokens", "revoke"]) => {
             let revoked = account.tokens.revoke();
             Ok(Reply::json(200, json!({"Revoked": revoked})))
         }
-        (_, ["health" | "webhooks" | "messages" | "requests" | "faults" | "settings" | "tokens", ..]) => {
-            Err(ApiError::method())
-        }
+        (
+            _,
+            [
+                "health" | "webhooks" | "messages" | "requests" | "faults" | "settings" | "tasks" | "tokens",
+                ..,
+            ],
+        ) => Err(ApiError::method()),
         _ => Err(ApiError::new(404, "ObjectNotFound", "There is no such administration route.")),
     }
 }
@@ -134,6 +140,25 @@ fn list_webhooks(account: &Account) -> Reply {
         Json::Object(members)
     });
     Reply::json(200, Json::Array(list.collect()))
+}
+
+fn list_tasks(account: &Account) -> Reply {
+    let list = account.tasks.iter().map(|task| {
+        json!({"ExternalKey": task.key, "Name": task.name, "Runs": task.runs, "Failure": task.failure})
+    });
+    Reply::json(200, Json::Array(list.collect()))
+}
+
+/// The link of an activation, which the person follows.
+fn activate(account: &mut Account, id: &str, guid: &str) -> Result<Reply, ApiError> {
+    let directory = account.directories.iter_mut().find(|directory| directory.id == *id);
+    let directory = directory.ok_or_else(|| ApiError::object("directory", id))?;
+    let key = directory.user(guid).ok_or_else(|| ApiError::object("user", guid))?;
+    if directory.status(key) != "ActivationPending" {
+        return Err(ApiError::new(409, "Conflict", "No activation is pending. Ask for one."));
+    }
+    directory.set_status(key, "Active");
+    Ok(Reply::json(200, json!({"Status": "Active"})))
 }
 
 fn redeliver(account: &mut Account, id: &str) -> Result<Reply, ApiError> {

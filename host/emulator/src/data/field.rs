@@ -116,8 +116,17 @@ impl Field {
         let kind = FieldType::parse(token).ok_or_else(|| {
             ApiError::body(format!("'{token}' is no field type. Use one of Caspio's type names."))
         })?;
-        let mut field = Self {
-            name: String::new(),
+        let mut field = Self::plain("", kind);
+        check_name(name)?;
+        field.update(&FieldModel { kind: None, ..model.clone() })?;
+        Ok(field)
+    }
+
+    /// A field with nothing but a name and a type, for columns that the server makes itself: their
+    /// names need not follow the rules.
+    pub fn plain(name: &str, kind: FieldType) -> Self {
+        Self {
+            name: name.to_owned(),
             kind,
             unique: false,
             unique_allow_nulls: false,
@@ -133,10 +142,7 @@ impl Field {
             attachment: Map::new(),
             list: BTreeMap::new(),
             list_history: BTreeMap::new(),
-        };
-        check_name(name)?;
-        field.update(&FieldModel { kind: None, ..model.clone() })?;
-        Ok(field)
+        }
     }
 
     /// Applies the given members. On a refusal the field may be half changed: work on a copy.

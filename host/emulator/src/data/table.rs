@@ -47,6 +47,8 @@ pub struct Table {
     /// Stable id, shown as `ObjectId` of an event.
     pub id: String,
     pub fields: Vec<Field>,
+    /// The column that stands for `PK_ID`; `None` in a table, where it is the row's own number.
+    pub key_column: Option<usize>,
     rows: BTreeMap<i64, Row>,
     next_pk: i64,
     generator: Generator,
@@ -61,6 +63,23 @@ impl Table {
     /// An empty table.
     pub fn new(name: &str, id: String) -> Self {
         Self { name: name.to_owned(), id, next_pk: 1, ..Self::default() }
+    }
+
+    /// What a view shows: rows that are numbered as they come, without rules.
+    pub fn shown(
+        name: &str,
+        fields: Vec<Field>,
+        key_column: Option<usize>,
+        rows: impl IntoIterator<Item = (i64, Vec<Value>)>,
+    ) -> Self {
+        let rows = rows.into_iter().map(|(pk_id, values)| (pk_id, Row { pk_id, values })).collect();
+        Self { name: name.to_owned(), fields, key_column, rows, ..Self::default() }
+    }
+
+    /// Keeps the named rows only, for the condition of a view.
+    pub fn keep(&mut self, keys: &[i64]) {
+        let kept: HashSet<i64> = keys.iter().copied().collect();
+        self.rows.retain(|key, _| kept.contains(key));
     }
 
     /// Position of a field, by name in any case.
@@ -272,7 +291,9 @@ impl Table {
     /// A row as REST shows it: `PK_ID` and every field but passwords.
     pub fn row_json(&self, row: &Row) -> Json {
         let mut members = Map::new();
-        members.insert("PK_ID".to_owned(), Json::from(row.pk_id));
+        if self.key_column.is_none() {
+            members.insert("PK_ID".to_owned(), Json::from(row.pk_id));
+        }
         for (field, value) in self.fields.iter().zip(&row.values) {
             if field.kind != FieldType::Password {
                 members.insert(field.name.clone(), value.to_json(field));

@@ -1,15 +1,18 @@
 //! One value of a row, and how it is read and written.
 //!
-//! A value has one of five shapes whatever the field's type. [`Value::from_json`] takes what the
+//! A value has one of a few shapes whatever the field's type. [`Value::from_json`] takes what the
 //! REST body says into the type of the field, with the conversions that Caspio makes (numbers and
 //! truth values given as text, reference section 15); what does not convert is refused, and the
 //! caller names the field. [`Value::to_json`] is the way back.
+
+use std::sync::Arc;
 
 use jiff::civil::{Date, DateTime, Time};
 use serde_json::{Map, Number, Value as Json};
 
 use super::decimal::Decimal;
 use super::field::{Field, FieldType};
+use super::stored::StoredFile;
 use crate::environment;
 
 /// A stored value. Text, numbers, truth values and dates are what they look like; a list holds the
@@ -22,6 +25,8 @@ pub enum Value {
     Bool(bool),
     Date(DateTime),
     List(Vec<u32>),
+    /// What an ATTACHMENT field holds; reads and compares as its file name.
+    File(Arc<StoredFile>),
 }
 
 /// The value does not fit the field.
@@ -77,7 +82,7 @@ impl Value {
                 _ => Err(Misfit),
             },
             FieldType::ListString | FieldType::ListNumber | FieldType::ListDateTime => list(field, json),
-            FieldType::Attachment => Err(Misfit),
+            FieldType::Attachment => StoredFile::from_json(json).map(|file| Self::File(Arc::new(file))),
         }
     }
 
@@ -105,6 +110,7 @@ impl Value {
             Self::Number(number) => json_number(*number),
             Self::Bool(truth) => Json::Bool(*truth),
             Self::Date(date) => Json::String(date_text(*date)),
+            Self::File(file) => Json::String(file.name.clone()),
         }
     }
 
@@ -125,6 +131,7 @@ impl Value {
             Self::Number(number) => Some(number.to_string()),
             Self::Bool(truth) => Some(if *truth { "1" } else { "0" }.to_owned()),
             Self::Date(date) => Some(date_text(*date)),
+            Self::File(file) => Some(file.name.clone()),
         }
     }
 }

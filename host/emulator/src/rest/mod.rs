@@ -1,12 +1,17 @@
 //! REST v3 under `/integrations/rest/v3`, and `/rest/v2` as another name for it.
 //!
 //! [`handle`] checks the token, the rate limit and the grant, then matches the path once and calls
-//! the file of its family: `tables`, `records`, `webhooks`. Files, attachments, directories and
-//! tasks are not there yet and say so (501). Unknown paths are 404, known ones with another verb 405.
+//! the file of its family. Bridge applications are no part of it (501). Unknown paths are 404, known ones
+//! with another verb 405.
 
+pub mod attachments;
+pub mod directories;
+pub mod files;
 pub mod passwords;
 pub mod records;
 pub mod tables;
+pub mod tasks;
+pub mod views;
 pub mod webhooks;
 
 use std::sync::Arc;
@@ -32,7 +37,7 @@ pub fn handle(
     let (rest, version) = match segments.as_slice() {
         ["integrations", "rest", version, rest @ ..] if version.eq_ignore_ascii_case("v3") => (rest, 3),
         ["rest", version, rest @ ..] if version.eq_ignore_ascii_case("v2") => (rest, 2),
-        _ => return Err(no_path()),
+        _ => return Err(ApiError::path()),
     };
     let client = account.tokens.check(request.authorization.as_deref(), now)?;
     if !account.admit(now) {
@@ -54,10 +59,6 @@ pub fn handle(
     route(shared, account, request, &client, rest, version)
 }
 
-fn no_path() -> ApiError {
-    ApiError::new(404, "ObjectNotFound", "There is nothing under this path.")
-}
-
 fn route(
     shared: &Arc<Shared>,
     account: &mut Account,
@@ -66,7 +67,7 @@ fn route(
     rest: &[&str],
     version: u8,
 ) -> Result<Reply, ApiError> {
-    let Some((family, rest)) = rest.split_first() else { return Err(no_path()) };
+    let Some((family, rest)) = rest.split_first() else { return Err(ApiError::path()) };
     let method = request.method.as_str();
     match family.to_ascii_lowercase().as_str() {
         "tables" => {
@@ -75,21 +76,30 @@ fn route(
             }
             route_tables(account, request, client, method, rest)
         }
-        "views" => match (method, rest) {
-            ("GET", []) => Ok(Reply::json(200, json!({"Result": []}))),
-            (_, [name, ..]) => Err(ApiError::object("view", name)),
-            _ => Err(ApiError::method()),
-        },
+        "views" => {
+            if let Some(name) = rest.first() {
+                may_touch(client, name)?;
+            }
+            views::route(account, request, client, rest)
+        }
         "outgoingwebhooks" => {
             if !client.can_manage_webhooks {
                 return Err(ApiError::forbidden("The profile may not manage outgoing webhooks."));
             }
             webhooks::route(shared, account, request, client, rest)
         }
-        "files" | "directories" | "dataimportexporttasks" | "bridgeapplications" if version == 3 => {
+        "files" if version == 3 => {
+            if !client.can_manage_files {
+                return Err(ApiError::forbidden("The profile may not touch files."));
+            }
+            files::route(account, request, rest)
+        }
+        "directories" if version == 3 => directories::route(account, request, client, rest),
+        "dataimportexporttasks" if version == 3 => tasks::route(account, request, client, rest),
+        "bridgeapplications" if version == 3 => {
             Err(ApiError::new(501, "NotImplemented", "The emulator does not have this resource yet."))
         }
-        _ => Err(no_path()),
+        _ => Err(ApiError::path()),
     }
 }
 
@@ -105,6 +115,12 @@ fn route_tables(
         ("POST", []) => tables::create(account, request, client),
         ("GET", [name]) => tables::get(account, name),
         (_, [] | [_]) => Err(ApiError::method()),
+        // The fields of a directory are read by its name, as Caspio's own client does.
+        ("GET", [name, part, more @ ..])
+            if part.eq_ignore_ascii_case("fields") && account.table(name).is_none() && more.len() < 2 =>
+        {
+            directories::fields(account, name, more.first().copied())
+        }
         (_, [name, part, more @ ..]) => {
             let at = account.table_at(name)?;
             match (method, part.to_ascii_lowercase().as_str(), more) {
@@ -120,23 +136,33 @@ fn route_tables(
                 ("GET", "passwordfields", []) => passwords::list(account, at),
                 ("PUT", "passwordfields", [field]) => passwords::set(account, at, field, request),
                 ("DELETE", "passwordfields", [field]) => passwords::clear(account, at, field, request),
-                (_, "attachments", _) => {
-                    Err(ApiError::new(501, "NotImplemented", "The emulator does not have attachments yet."))
+                (_, "attachments", more) => {
+                    attachments::route(account, attachments::Site::Table(at), request, more)
                 }
                 (_, "fields", [] | [_]) | (_, "records", []) | (_, "passwordfields", [] | [_]) => {
                     Err(ApiError::method())
                 }
-                _ => Err(no_path()),
+                _ => Err(ApiError::path()),
             }
         }
     }
 }
 
-fn may_touch(client: &Client, table: &str) -> Result<(), ApiError> {
-    match &client.tables {
-        Some(names) if !names.iter().any(|name| name.eq_ignore_ascii_case(table)) => {
-            Err(ApiError::forbidden(format!("The profile may not touch the table '{table}'.")))
-        }
-        _ => Ok(()),
+/// Whether the profile may touch a table, view, directory or task of this name.
+pub fn is_granted(client: &Client, name: &str) -> bool {
+    client.tables.as_ref().is_none_or(|names| names.iter().any(|own| own.eq_ignore_ascii_case(name)))
+}
+
+fn may_touch(client: &Client, name: &str) -> Result<(), ApiError> {
+    if is_granted(client, name) {
+        return Ok(());
     }
+    Err(ApiError::forbidden(format!("The profile may not touch '{name}'.")))
+}
+
+/// Names of objects that the profile may touch, in order.
+pub fn names<'a>(client: &Client, all: impl Iterator<Item = &'a str>) -> Reply {
+    let mut names: Vec<&str> = all.filter(|name| is_granted(client, name)).collect();
+    names.sort_by_key(|name| name.to_lowercase());
+    Reply::json(200, json!({"Result": names}))
 }

@@ -35,11 +35,8 @@ fn write(
     if table.field(name)?.kind != FieldType::Password {
         return Err(ApiError::field(name));
     }
-    let condition = request
-        .param("q.where")
-        .or_else(|| request.param("where"))
-        .ok_or_else(|| ApiError::query("q.where is missing. Say which records are meant."))?;
-    let affected = rows::assign(account, at, condition, &vec![(place, to)], "RESTAPIs")?.0;
+    let keys = rows::keys(account, at, request.condition()?)?;
+    let affected = rows::assign(account, at, &keys, &vec![(place, to)], "RESTAPIs")?.0;
     Ok(Reply::json(200, json!({"RecordsAffected": affected})))
 }
 

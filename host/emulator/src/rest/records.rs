@@ -1,6 +1,7 @@
-//! Records: read, insert, update, delete.
+//! Records of a table: read, insert, update, delete.
 //!
-//! Reads take every `q.` parameter with the limits of the contract. Writes go through
+//! Reads take every `q.` parameter with the limits of the contract; views and directories read by
+//! [`select`] too. Writes go through
 //! [`crate::rows`], which tells the webhooks with the source `RESTAPIs`. PUT and DELETE need a
 //! condition, named `q.where` or `where`; no match is a 200 with `RecordsAffected` 0.
 
@@ -9,12 +10,16 @@ use std::ops::Range;
 use serde_json::{Map, Value as Json, json};
 
 use crate::account::Account;
+use crate::data::Table;
+use crate::environment::Environment;
 use crate::error::ApiError;
 use crate::http::{Reply, Request};
 use crate::rows;
+use crate::settings::Settings;
 use crate::sql::Query;
 
-const SOURCE: &str = "RESTAPIs";
+/// The source of every write by REST.
+pub const SOURCE: &str = "RESTAPIs";
 
 struct Page {
     range: Range<usize>,
@@ -45,14 +50,21 @@ fn page(request: &Request) -> Result<Page, ApiError> {
 
 /// `GET /tables/{t}/records`
 pub fn read(account: &mut Account, at: usize, request: &Request) -> Result<Reply, ApiError> {
-    let page = page(request)?;
-    let with_pagination = match request.param("q.getPaginationInfo") {
-        None => false,
-        Some(text) => crate::data::value::text_truth(text)
-            .ok_or_else(|| ApiError::query("q.getPaginationInfo must be true or false."))?,
-    };
     let Account { tables, env, settings, .. } = account;
     let table = tables.get(at).ok_or_else(|| ApiError::object("table", ""))?;
+    select(request, table, tables, env, settings)
+}
+
+/// Answers a read of any rows; sub-queries may read `tables`.
+pub fn select(
+    request: &Request,
+    table: &Table,
+    tables: &[Table],
+    env: &mut Environment,
+    settings: &Settings,
+) -> Result<Reply, ApiError> {
+    let page = page(request)?;
+    let with_pagination = request.truth("q.getPaginationInfo")?;
     let find = |name: &str| tables.iter().find(|table| table.name.eq_ignore_ascii_case(name));
     let query = Query {
         select: request.param("q.select"),
@@ -76,48 +88,47 @@ pub fn read(account: &mut Account, at: usize, request: &Request) -> Result<Reply
     Ok(Reply::json(200, Json::Object(body)))
 }
 
-fn wants_rows(request: &Request) -> bool {
-    request.param("response").is_some_and(|value| value.eq_ignore_ascii_case("rows"))
-}
-
-fn condition(request: &Request) -> Result<&str, ApiError> {
-    request
-        .param("q.where")
-        .or_else(|| request.param("where"))
-        .ok_or_else(|| ApiError::query("q.where is missing. Say which records are meant; PK_ID>0 means all."))
-}
-
 /// `POST /tables/{t}/records`
 pub fn create(account: &mut Account, at: usize, request: &Request) -> Result<Reply, ApiError> {
     let body = request.object()?;
     let (keys, mut rows) = rows::insert(account, at, &[body], SOURCE)?;
     let mut reply = Reply::empty(201);
-    if wants_rows(request) {
+    if request.wants_rows() {
         rows.truncate(1);
         reply = Reply::json(201, json!({"Result": rows}));
     }
-    if account.settings.location_header
-        && let Some(key) = keys.first()
-    {
-        reply.headers.push(("location", format!("{}{}/{key}", request.origin, request.path)));
+    if let Some(key) = keys.first() {
+        locate(account, request, &mut reply, &key.to_string());
     }
     Ok(reply)
 }
 
-/// `PUT /tables/{t}/records`
-pub fn update(account: &mut Account, at: usize, request: &Request) -> Result<Reply, ApiError> {
-    let condition = condition(request)?;
-    let (affected, rows) = rows::update(account, at, condition, &request.object()?, SOURCE)?;
+/// Adds `Location` where the settings want it.
+pub fn locate(account: &Account, request: &Request, reply: &mut Reply, key: &str) {
+    if account.settings.location_header {
+        reply.headers.push(("location", format!("{}{}/{key}", request.origin, request.path)));
+    }
+}
+
+/// The answer to an update: how many rows, and which when the caller asks.
+pub fn affected(request: &Request, count: &str, affected: usize, rows: Vec<Json>) -> Reply {
     let mut body = Map::new();
-    body.insert("RecordsAffected".to_owned(), json!(affected));
-    if wants_rows(request) {
+    body.insert(count.to_owned(), json!(affected));
+    if request.wants_rows() {
         body.insert("Result".to_owned(), Json::Array(rows));
     }
-    Ok(Reply::json(200, Json::Object(body)))
+    Reply::json(200, Json::Object(body))
+}
+
+/// `PUT /tables/{t}/records`
+pub fn update(account: &mut Account, at: usize, request: &Request) -> Result<Reply, ApiError> {
+    let condition = request.condition()?;
+    let (count, rows) = rows::update(account, at, condition, &request.object()?, SOURCE)?;
+    Ok(affected(request, "RecordsAffected", count, rows))
 }
 
 /// `DELETE /tables/{t}/records`
 pub fn delete(account: &mut Account, at: usize, request: &Request) -> Result<Reply, ApiError> {
-    let affected = rows::delete(account, at, condition(request)?, SOURCE)?;
+    let affected = rows::delete(account, at, request.condition()?, SOURCE)?;
     Ok(Reply::json(200, json!({"RecordsAffected": affected})))
 }

@@ -34,13 +34,7 @@ fn may_create(client: &Client) -> Result<(), ApiError> {
 
 /// `GET /tables`
 pub fn list(account: &Account, client: &Client) -> Reply {
-    let granted = |name: &str| {
-        client.tables.as_ref().is_none_or(|names| names.iter().any(|own| own.eq_ignore_ascii_case(name)))
-    };
-    let mut names: Vec<&str> =
-        account.tables.iter().map(|table| table.name.as_str()).filter(|name| granted(name)).collect();
-    names.sort_by_key(|name| name.to_lowercase());
-    Reply::json(200, json!({"Result": names}))
+    super::names(client, account.tables.iter().map(|table| table.name.as_str()))
 }
 
 /// `GET /tables/{t}`

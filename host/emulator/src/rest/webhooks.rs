@@ -52,9 +52,9 @@ pub fn route(
                 Ok(Reply::empty(204))
             }
             (_, [] | [_]) => Err(ApiError::method()),
-            _ => Err(ApiError::new(404, "ObjectNotFound", "There is nothing under this path.")),
+            _ => Err(ApiError::path()),
         },
-        _ => Err(ApiError::new(404, "ObjectNotFound", "There is nothing under this path.")),
+        _ => Err(ApiError::path()),
     }
 }
 

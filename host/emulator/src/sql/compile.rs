@@ -51,7 +51,7 @@ impl<'a> Compiler<'a> {
     /// A column by name.
     pub fn column(&self, name: &str) -> Result<Scalar, ApiError> {
         if name.eq_ignore_ascii_case("PK_ID") {
-            return Ok(Scalar::PkId);
+            return Ok(self.table.key_column.map_or(Scalar::PkId, Scalar::Column));
         }
         let Some(at) = self.table.position(name) else {
             let mut error =

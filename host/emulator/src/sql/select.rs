@@ -196,9 +196,8 @@ impl Query<'_> {
 
 fn all_columns(table: &Table) -> Vec<(String, Scalar)> {
     let fields = table.fields.iter().enumerate().filter(|(_, field)| field.kind != FieldType::Password);
-    std::iter::once(("PK_ID".to_owned(), Scalar::PkId))
-        .chain(fields.map(|(at, field)| (field.name.clone(), Scalar::Column(at))))
-        .collect()
+    let key = table.key_column.is_none().then(|| ("PK_ID".to_owned(), Scalar::PkId));
+    key.into_iter().chain(fields.map(|(at, field)| (field.name.clone(), Scalar::Column(at)))).collect()
 }
 
 fn select_columns(

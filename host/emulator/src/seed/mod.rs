@@ -1,12 +1,16 @@
 //! What an account starts with, read from JSON.
 //!
-//! A seed names API clients, tables with fields and rows, and settings that differ from the defaults.
+//! A seed names API clients, tables with fields and rows, views, directories, files and tasks
+//! ([`objects`]), and settings that differ from the defaults.
 //! Rows may set what REST may not: `PK_ID`, generated fields and timestamps. Without a file the
 //! embedded clinic (`seeds/clinic.json`) is used. A seed that breaks a rule is refused as a whole,
 //! and the error names the place.
 
+mod objects;
+
 use std::path::Path;
 
+use objects::{DirectorySeed, FileSeed, TaskSeed, ViewSeed};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
@@ -15,9 +19,10 @@ use crate::auth::Client;
 use crate::data::FieldModel;
 use crate::data::{Field, Table, Writer};
 use crate::environment::Environment;
+use crate::error::ApiError;
 use crate::settings::Settings;
 
-const CLINIC: &str = include_str!("../seeds/clinic.json");
+const CLINIC: &str = include_str!("../../seeds/clinic.json");
 
 /// Why a seed cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +60,14 @@ pub struct Seed {
     settings: Map<String, Json>,
     #[serde(default)]
     tables: Vec<TableSeed>,
+    #[serde(default)]
+    views: Vec<ViewSeed>,
+    #[serde(default)]
+    directories: Vec<DirectorySeed>,
+    #[serde(default)]
+    files: Vec<FileSeed>,
+    #[serde(default)]
+    tasks: Vec<TaskSeed>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -102,13 +115,29 @@ impl Seed {
         for seed in self.tables {
             tables.push(table(seed, &mut env)?);
         }
-        Ok(Account::new(self.account_id, self.clients, tables, settings, env))
+        let mut account = Account::new(self.account_id, self.clients, tables, settings, env);
+        let refused = |place: String, error: ApiError| SeedError::Refused { place, code: error.code };
+        for seed in self.views {
+            let place = format!("view {}", seed.name);
+            objects::view(&mut account, seed).map_err(|error| refused(place, error))?;
+        }
+        for seed in self.directories {
+            objects::directory(&mut account, &seed)
+                .map_err(|error| refused(format!("directory {}", seed.name), error))?;
+        }
+        for seed in self.files {
+            let place = format!("file {}", seed.path);
+            objects::file(&mut account, seed).map_err(|error| refused(place, error))?;
+        }
+        for seed in self.tasks {
+            objects::task(&mut account, seed);
+        }
+        Ok(account)
     }
 }
 
 fn table(seed: TableSeed, env: &mut Environment) -> Result<Table, SeedError> {
-    let refused =
-        |place: String, error: crate::error::ApiError| SeedError::Refused { place, code: error.code };
+    let refused = |place: String, error: ApiError| SeedError::Refused { place, code: error.code };
     let mut table = Table::new(&seed.name, env.short_id());
     table.note = seed.note;
     for model in &seed.fields {

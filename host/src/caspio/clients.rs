@@ -12,6 +12,7 @@ use crate::store::CallCount;
 use super::bucket::{Bucket, Limit};
 use super::counts::Counts;
 use super::error::ErrorKind;
+use super::list_form::KnownForm;
 use super::token::TokenCache;
 use super::{BaseUrl, CaspioError, ClientSettings};
 
@@ -64,6 +65,7 @@ pub struct Caspio {
     pub(super) shared: Arc<Shared>,
     pub(super) bucket: Arc<Bucket>,
     pub(super) token: TokenCache,
+    pub(super) list_form: KnownForm,
     /// Until when the connection is left alone because Caspio refused its credentials.
     refused_until: Mutex<Option<Instant>>,
 }
@@ -118,6 +120,7 @@ impl CaspioClients {
             shared: self.shared.clone(),
             bucket,
             token: TokenCache::default(),
+            list_form: KnownForm::default(),
             refused_until: Mutex::default(),
         });
         clients.insert(id, client.clone());

@@ -121,6 +121,21 @@ impl CaspioError {
         ErrorKind::TooLarge(what.into()).into()
     }
 
+    /// Something like it is there already.
+    #[must_use]
+    pub fn conflict(what: impl Into<String>) -> Self {
+        ErrorKind::Conflict(what.into()).into()
+    }
+
+    pub(super) fn is_not_found(&self) -> bool {
+        matches!(self.kind, ErrorKind::NotFound(_))
+    }
+
+    /// A value does not fit its field.
+    pub(super) fn is_invalid(&self) -> bool {
+        matches!(self.kind, ErrorKind::Invalid { .. })
+    }
+
     pub(super) fn unknown_field(table: &str, field: &str) -> Self {
         ErrorKind::UnknownField { table: shown(table), field: shown(field) }.into()
     }

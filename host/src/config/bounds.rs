@@ -35,6 +35,7 @@ pub(super) fn unusable(config: &Config) -> Option<(&'static str, String)> {
         ("caspio.burst", caspio.burst.into(), 1, 1_000_000),
         ("caspio.longest_wait_seconds", caspio.longest_wait_seconds, 0, DAY),
         ("caspio.max_response_bytes", caspio.max_response_bytes as u64, 1, 4 << 30),
+        ("caspio.max_file_bytes", caspio.max_file_bytes as u64, 1, LARGEST_FILE as u64),
         ("caspio.read_retries", caspio.read_retries.into(), 0, 100),
         ("caspio.retry_pause_ms", caspio.retry_pause_ms, 0, 600_000),
         ("caspio.token_reserve_seconds", caspio.token_reserve_seconds, 0, DAY),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{LimitSettings, Op, Retry};
+use super::{DirectoryOp, FileOp, LimitSettings, Op, Retry, ViewOp};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -46,4 +46,9 @@ pub(super) struct RawReconcile {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawGrants {
     pub(super) tables: BTreeMap<String, Spanned<Vec<Op>>>,
+    pub(super) views: BTreeMap<String, Vec<ViewOp>>,
+    pub(super) attachments: BTreeMap<String, Spanned<Vec<String>>>,
+    pub(super) files: Vec<FileOp>,
+    pub(super) directories: BTreeMap<String, Vec<DirectoryOp>>,
+    pub(super) tasks: Vec<String>,
 }

@@ -24,6 +24,8 @@ pub enum Operator {
     Contains(String),
     /// Text that starts with this text.
     StartsWith(String),
+    /// Text that matches a pattern of SQL Server's LIKE: `%`, `_`, `[a-z]`, `[^a]`.
+    Like(String),
     /// One of these. Empty: none.
     AnyOf(Vec<Value>),
     /// Null or "".

@@ -35,7 +35,7 @@ impl Caspio {
     /// # Errors
     /// When there is no such field, or it is no attachment.
     pub fn attachment_field<'s>(&self, schema: &'s TableSchema, field: &str) -> Result<&'s str, CaspioError> {
-        let known = schema.field(field).ok_or_else(|| CaspioError::unknown_field(&schema.table, field))?;
+        let known = schema.field(field).ok_or_else(|| CaspioError::unknown_field(schema, field))?;
         if known.kind != FieldType::Attachment {
             return Err(CaspioError::invalid(
                 known.name.as_str(),

@@ -54,7 +54,7 @@ fn column<'a>(schema: &'a TableSchema, field: &str) -> Result<Column<'a>, Caspio
         return Ok(Column { name: "PK_ID", sql: "PK_ID".to_owned(), kind });
     }
     let Field { name, kind, .. } =
-        schema.field(field).ok_or_else(|| CaspioError::unknown_field(&schema.table, field))?;
+        schema.field(field).ok_or_else(|| CaspioError::unknown_field(schema, field))?;
     let kind = match kind {
         FieldType::TextShort
         | FieldType::TextLong

@@ -80,7 +80,14 @@ impl Caspio {
             let mut query = vec![("pageNumber", page.as_str()), ("pageSize", &size), ("sortField", "Name")];
             query.extend(folder.map(|key| ("externalKey", key)));
             let url = paths::url(&self.credentials.base, path, &query)?;
-            let found: Vec<T> = envelope::result(&self.body(context, &self.call(Method::GET, url)).await?)?;
+            let body = self.body(context, &self.call(Method::GET, url)).await;
+            let body = body.map_err(|error| match error.code() {
+                "caspio-IncorrectQueryParameter" if folder.is_some() => {
+                    CaspioError::not_found("the folder is not found in Caspio; check its key")
+                }
+                _ => error,
+            })?;
+            let found: Vec<T> = envelope::result(&body)?;
             let last = found.len() < usize::try_from(PAGE).unwrap_or(usize::MAX);
             entries.extend(found);
             if last {

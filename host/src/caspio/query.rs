@@ -136,7 +136,7 @@ fn select_text(schema: &TableSchema, names: &[String]) -> Result<String, CaspioE
         if name.eq_ignore_ascii_case("PK_ID") {
             continue;
         }
-        let field = schema.field(name).ok_or_else(|| CaspioError::unknown_field(&schema.table, name))?;
+        let field = schema.field(name).ok_or_else(|| CaspioError::unknown_field(schema, name))?;
         if field.kind == crate::model::FieldType::Password {
             return Err(CaspioError::invalid(
                 field.name.as_str(),

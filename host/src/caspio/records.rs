@@ -308,11 +308,7 @@ impl Caspio {
 }
 
 pub(super) fn subject(schema: &TableSchema, writes_rows: bool) -> Subject<'_> {
-    let noun = match schema.kind {
-        SchemaKind::Table => "table",
-        SchemaKind::View => "view",
-        SchemaKind::Directory { .. } => "directory",
-    };
+    let noun = schema.kind.noun();
     Subject { table: Some(&schema.table), noun, schema: Some(schema), names_fields: false, writes_rows }
 }
 

@@ -1,5 +1,6 @@
 //! Files on their way: the form that an upload is, and how large one may be.
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Url;
 use reqwest::header::HeaderValue;
 
@@ -71,8 +72,14 @@ pub(super) fn form(
     // Random, so that it is not in the content.
     let boundary = format!("caspian-{}", uuid::Uuid::new_v4().simple());
     let name = file_name.replace('"', "%22").replace('\r', "%0D").replace('\n', "%0A");
+    // What servers of Caspio's kind prefer where the plain form can't say it.
+    let exact = if name == file_name && name.is_ascii() {
+        String::new()
+    } else {
+        format!("; filename*=UTF-8''{}", utf8_percent_encode(file_name, NON_ALPHANUMERIC))
+    };
     let head = format!(
-        "--{boundary}\r\nContent-Disposition: form-data; name=\"{part}\"; filename=\"{name}\"\r\n\
+        "--{boundary}\r\nContent-Disposition: form-data; name=\"{part}\"; filename=\"{name}\"{exact}\r\n\
          Content-Type: application/octet-stream\r\n\r\n"
     );
     let tail = format!("\r\n--{boundary}--\r\n");
@@ -90,7 +97,8 @@ mod tests {
         let (kind, body) = form("File", "a\"; name=\"x é.pdf", b"\r\n--x").expect("a form");
         let boundary = kind.to_str().expect("text").rsplit('=').next().expect("a boundary").to_owned();
         let text = String::from_utf8(body).expect("text");
-        assert!(text.contains("name=\"File\"; filename=\"a%22; name=%22x é.pdf\"\r\n"), "{text}");
+        let head = "name=\"File\"; filename=\"a%22; name=%22x é.pdf\"; filename*=UTF-8''a%22%3B%20name%3D%22x%20%C3%A9%2Epdf\r\n";
+        assert!(text.contains(head), "{text}");
         assert!(text.ends_with(&format!("\r\n\r\n\r\n--x\r\n--{boundary}--\r\n")), "{text}");
         for name in ["", "a/b", "a\\b", "a\r\nb", "\0", &"x".repeat(256)] {
             assert!(check_file_name(name).is_err(), "{name:?}");

@@ -142,6 +142,18 @@ pub enum SchemaKind {
     },
 }
 
+impl SchemaKind {
+    /// The word for it, for texts.
+    #[must_use]
+    pub fn noun(&self) -> &'static str {
+        match self {
+            Self::Table => "table",
+            Self::View => "view",
+            Self::Directory { .. } => "directory",
+        }
+    }
+}
+
 /// The fields of one table (or view, or directory), without `PK_ID`, which every table has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableSchema {

@@ -42,7 +42,7 @@ pub(in super::super) fn row_to_json(
         if name.eq_ignore_ascii_case("PK_ID") {
             return Err(CaspioError::invalid("PK_ID", "Caspio gives it; leave the field out"));
         }
-        let field = schema.field(name).ok_or_else(|| CaspioError::unknown_field(&schema.table, name))?;
+        let field = schema.field(name).ok_or_else(|| CaspioError::unknown_field(schema, name))?;
         if !field.writable || field.kind.written_by_caspio() {
             return Err(CaspioError::invalid(
                 field.name.as_str(),

@@ -54,4 +54,6 @@ pub(super) fn schema() -> TableSchema {
 }
 
 mod calls;
+mod injection;
+pub(in crate::caspio) mod nasty;
 pub(in crate::caspio) mod server;

@@ -3,6 +3,8 @@
 
 use std::fmt::Display;
 
+use crate::caspio::LARGEST_FILE;
+
 use super::Config;
 
 /// A day, in seconds.

@@ -168,6 +168,17 @@ impl Action {
         }
     }
 
+    /// As shown to people, who have no use for a file's bytes: without them.
+    #[must_use]
+    pub fn without_content(mut self) -> Self {
+        match &mut self {
+            Self::Attachment { action: AttachmentAction::Upload { content, .. }, .. }
+            | Self::File(FileAction::Upload { content, .. }) => content.0.clear(),
+            _ => {}
+        }
+        self
+    }
+
     /// Whether it changes something.
     #[must_use]
     pub fn effect(&self) -> Effect {

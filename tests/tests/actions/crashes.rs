@@ -101,6 +101,9 @@ async fn what_may_have_happened_once_is_parked() {
         );
         let failure = run["failure"].as_str().unwrap();
         assert!(failure.contains(&format!("step 1 ({}) was sent", name(effect))), "{effect}: {failure}");
+        let place =
+            ["files", "directory", "task"].iter().any(|p| failure.contains(&format!("look at the {p} in")));
+        assert!(place, "{effect}: {failure}");
         if effect == "files.create" {
             assert_eq!(files(&site.account).await.len(), 2, "it was done once");
         }

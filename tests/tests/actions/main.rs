@@ -11,7 +11,12 @@ use serde_json::Value;
 
 /// Every grant that the modes of the probe need on the sample clinic.
 fn probe(mode: &str) -> ManifestBuilder {
-    ManifestBuilder::probe("probe", mode)
+    named("probe", mode)
+}
+
+/// The same under another name.
+fn named(name: &str, mode: &str) -> ManifestBuilder {
+    ManifestBuilder::probe(name, mode)
         .grant("Patients", "read")
         .grant("Documents", "read update")
         .grants("views = { ActivePatients = [\"read\"], PatientVisits = [\"read\"] }")

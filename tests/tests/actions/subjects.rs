@@ -1,5 +1,6 @@
 //! What each call does and answers, against the sample clinic.
 
+use caspian_e2e::{HostOptions, Site, SiteOptions};
 use serde_json::json;
 
 use crate::{assert_lines, line, ran};
@@ -143,4 +144,32 @@ async fn tasks_are_looked_at_and_started() {
         contacts.iter().any(|row| row["Email"] == json!("imported@example.com")).then_some(())
     })
     .await;
+}
+
+/// Contents and names of files are values of records: they are in the sealed journal only.
+#[tokio::test]
+async fn nothing_of_a_file_or_user_is_in_the_log_or_in_clear_on_disk() {
+    let host = HostOptions { log: Some("trace".to_owned()), ..HostOptions::default() };
+    let site = Site::with(SiteOptions { host, ..SiteOptions::default() }).await;
+    for mode in ["attachments", "files", "directories"] {
+        site.deploy(&crate::named(mode, mode)).await.ok();
+    }
+    site.account.add_patient("Ada").await;
+    let runs = site.until_runs(3, &["succeeded"]).await;
+    let log = site.host.log();
+    assert!(log.contains("TRACE") || log.contains("DEBUG"), "the log is detailed");
+    let data = ["caspian.db", "caspian.db-wal"].map(|name| std::fs::read(site.host.data().join(name)));
+    let data: Vec<u8> = data.into_iter().filter_map(Result::ok).flatten().collect();
+    let data = String::from_utf8_lossy(&data);
+    for value in ["I agree to", "all well", "renamed.txt", "consent.txt", "O'Probe", "probe@clinic"] {
+        assert!(!log.contains(value), "'{value}' is in the log");
+        assert!(!data.contains(value), "'{value}' is on the disk");
+    }
+    // Whoever asks for values gets no bytes of files.
+    let run = runs.iter().find(|run| run["workflow"] == "attachments").expect("its run");
+    let id = run["id"].as_str().unwrap();
+    let shown = site.host.cli(&["run", "show", id, "--values", "--json"]).await.json();
+    let text = shown["steps"].to_string();
+    assert!(text.contains("26 bytes") && text.contains("consent.txt"), "{text}");
+    assert!(text.len() < 20_000, "{} bytes", text.len());
 }

@@ -14,6 +14,8 @@ use crate::model::{Criteria, Operator, Value};
 
 /// Longest text, in bytes. Long lists of values come typed; and a chain of this length is no deep recursion.
 const LONGEST: usize = 4096;
+/// Stack of the parser in bytes: far more than its own limit of recursion needs.
+const STACK: usize = 4 << 20;
 /// Deepest nesting, as of typed trees.
 const DEEPEST: usize = 32;
 
@@ -27,6 +29,20 @@ pub fn parse_criteria(text: &str) -> Result<Criteria, &'static str> {
     if text.len() > LONGEST {
         return Err("the condition is longer than 4,096 bytes; compare fewer values, or use typed criteria");
     }
+    // The parser recurses, and who calls may stand on the small stack of a guest: it gets a stack of its own.
+    std::thread::scope(|scope| {
+        let parser = std::thread::Builder::new().name("criteria".to_owned()).stack_size(STACK);
+        match parser.spawn_scoped(scope, || parse(text)) {
+            Ok(thread) => {
+                thread.join().unwrap_or(Err("the parser failed at the condition; write it otherwise"))
+            }
+            // The same answer, whether there are threads to spare or not.
+            Err(_) => parse(text),
+        }
+    })
+}
+
+fn parse(text: &str) -> Parsed<Criteria> {
     let unread = "the condition can't be read as SQL; write e.g. Status = 'Open' AND DueDate < '2026-01-31'";
     let dialect = MsSqlDialect {};
     let mut parser = Parser::new(&dialect).try_with_sql(text).map_err(|_| unread)?;

@@ -88,6 +88,16 @@ impl Criteria {
         }
     }
 
+    /// Levels of the tree; one comparison has one.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        match self {
+            Self::Compare { .. } => 1,
+            Self::All(list) | Self::Any(list) => 1 + list.iter().map(Self::depth).max().unwrap_or(0),
+            Self::Not(inner) => 1 + inner.depth(),
+        }
+    }
+
     /// Names of all fields it compares.
     #[must_use]
     pub fn fields(&self) -> Vec<&str> {

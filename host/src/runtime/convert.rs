@@ -121,7 +121,11 @@ pub(super) fn criteria(nodes: Vec<records::Criterion>) -> Result<Criteria, &'sta
             records::Criterion::Compare(c) => {
                 Criteria::Compare { field: c.field, operator: operator(c.operator) }
             }
-            records::Criterion::Text(text) => parse_criteria(&text)?,
+            records::Criterion::Text(text) => {
+                let tree = parse_criteria(&text)?;
+                depth = tree.depth();
+                tree
+            }
             records::Criterion::All(list) => Criteria::All(children(list)?),
             records::Criterion::Any(list) => Criteria::Any(children(list)?),
             records::Criterion::Not(child) => {
@@ -251,6 +255,7 @@ mod tests {
             vec![leaf(), leaf()],
             (1..200).map(Not).chain([leaf()]).collect(),
             vec![Not(1), records::Criterion::Text("1=1".to_owned())],
+            (1..17).map(Not).chain([records::Criterion::Text(format!("{}A=1", "NOT ".repeat(16)))]).collect(),
         ] {
             assert!(criteria(nodes).is_err());
         }

@@ -10,6 +10,10 @@ const PATIENTS: &str = "/integrations/rest/v3/tables/Patients/records";
 #[tokio::test]
 async fn text_is_parsed_and_only_what_is_understood_is_sent() {
     let site = Site::start().await;
+    let nested = format!("{}PK_ID = 1{}", "(".repeat(40), ")".repeat(40));
+    let hostile = "(".repeat(4096);
+    let chain = vec!["PK_ID=1"; 360].join(" OR ");
+    let not = format!("{}PK_ID = 1", "NOT ".repeat(1000));
     let conditions = [
         ("LastName = 'O''Hara' /* who */", "2"),
         ("Active = 1 AND (Balance > 100 OR LastName LIKE 'O%')", "1,2"),
@@ -24,6 +28,10 @@ async fn text_is_parsed_and_only_what_is_understood_is_sent() {
         ("LastName = 'x'; DELETE FROM Patients", "~after the condition there is more text"),
         ("Balance > 'much'", "~it is compared with a number"),
         ("Nope = 1", "~has no field 'Nope'"),
+        (nested.as_str(), "~nested more than 32 deep"),
+        (hostile.as_str(), "~can't be read as SQL"),
+        (chain.as_str(), "1"),
+        (not.as_str(), "~invalid"),
     ];
     let text: Vec<&str> = conditions.iter().map(|(text, _)| *text).collect();
     let manifest = ManifestBuilder::probe("probe", "condition")
@@ -38,7 +46,7 @@ async fn text_is_parsed_and_only_what_is_understood_is_sent() {
             None => assert_eq!(found, *answer, "{text}"),
         }
     }
-    assert_eq!(site.account.calls("GET", PATIENTS).await, 5, "what is refused is not sent");
+    assert_eq!(site.account.calls("GET", PATIENTS).await, 6, "what is refused is not sent");
 }
 
 #[tokio::test]

@@ -24,6 +24,7 @@ pub struct ManifestBuilder {
     component: PathBuf,
     triggers: String,
     tables: Vec<(String, String)>,
+    grants: String,
     sections: String,
     settings: Vec<(String, String)>,
 }
@@ -37,6 +38,7 @@ impl ManifestBuilder {
             component: guest("caspian_probe"),
             triggers: "[[trigger]]\nevent = \"record-insert\"\ntable = \"Patients\"\n".to_owned(),
             tables: Vec::new(),
+            grants: String::new(),
             sections: "[retry]\ninitial_seconds = 0.05\nmax_seconds = 0.2\n".to_owned(),
             settings: vec![("mode".to_owned(), mode.to_owned())],
         }
@@ -60,6 +62,14 @@ impl ManifestBuilder {
     #[must_use]
     pub fn grant(mut self, table: &str, operations: &str) -> Self {
         self.tables.push((table.to_owned(), operations.to_owned()));
+        self
+    }
+
+    /// Further lines under `[grants]`, as TOML.
+    #[must_use]
+    pub fn grants(mut self, toml: &str) -> Self {
+        self.grants.push_str(toml);
+        self.grants.push('\n');
         self
     }
 
@@ -91,11 +101,12 @@ impl ManifestBuilder {
         let settings: String =
             self.settings.iter().map(|(name, value)| format!("{name} = {value:?}\n")).collect();
         format!(
-            "name = \"{}\"\ncomponent = {:?}\nconnection = \"clinic\"\n{}[grants]\ntables = {{ {} }}\n{}[settings]\n{settings}",
+            "name = \"{}\"\ncomponent = {:?}\nconnection = \"clinic\"\n{}[grants]\ntables = {{ {} }}\n{}{}[settings]\n{settings}",
             self.name,
             self.component.display().to_string(),
             self.triggers,
             tables.join(", "),
+            self.grants,
             self.sections,
         )
     }

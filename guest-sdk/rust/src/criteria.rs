@@ -1,7 +1,7 @@
 //! Which records are meant: a tree of comparisons, built in Rust and sent as typed values.
 //!
-//! Text of a query never leaves the guest, so there is nothing to escape. Limits on the size of a tree
-//! are the host's; it answers `invalid` or `too-large`.
+//! Values are no text of a query, so there is nothing to escape. Limits on the size of a tree are the host's; it
+//! answers `invalid` or `too-large`. A condition that comes as text is parsed by the host; see [`condition`].
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -28,6 +28,7 @@ enum Node {
     All(Vec<Node>),
     Any(Vec<Node>),
     Not(Box<Node>),
+    Text(String),
 }
 
 #[derive(Clone, PartialEq)]
@@ -40,6 +41,7 @@ enum Operator {
     GreaterOrEqual(Value),
     Contains(String),
     StartsWith(String),
+    Like(String),
     AnyOf(Vec<Value>),
     IsEmpty,
     IsNotEmpty,
@@ -58,6 +60,13 @@ pub fn field(name: impl Into<String>) -> Field {
 /// The record with this `PK_ID`.
 pub fn pk_id(id: i64) -> Criteria {
     field("PK_ID").equals(id)
+}
+
+/// A condition as text, e.g. from a setting: `Status = 'Open' AND (Age >= 18 OR Guardian IS NOT NULL)`. Fields are compared
+/// with constants by = <> < <= > >= LIKE, IN, BETWEEN and IS NULL; the host parses it and refuses all else. Don't build
+/// it of values: [`field`] takes them as they are.
+pub fn condition(text: impl Into<String>) -> Criteria {
+    Criteria(Node::Text(text.into()))
 }
 
 /// The criteria does not hold. `!criteria` is the same.
@@ -109,6 +118,18 @@ impl Field {
     /// Text that starts with this text; `%` and `_` in it are ordinary characters.
     pub fn starts_with(self, text: impl Into<String>) -> Criteria {
         self.is(Operator::StartsWith(text.into()))
+    }
+
+    /// From the first to the second value, both included.
+    pub fn between(self, from: impl Into<Value>, to: impl Into<Value>) -> Criteria {
+        let name = self.0.clone();
+        self.greater_or_equal(from).and(field(name).less_or_equal(to))
+    }
+
+    /// Text that matches a pattern: `%` is any text, `_` any character, `[a-z]` one of these, `[^a]` none of them. For what
+    /// comes from people take [`Field::contains`] or [`Field::starts_with`].
+    pub fn like(self, pattern: impl Into<String>) -> Criteria {
+        self.is(Operator::Like(pattern.into()))
     }
 
     /// One of these values. None of them: matches nothing.
@@ -181,6 +202,7 @@ impl Criteria {
                 Node::All(children) => raw::Criterion::All(place(children).collect()),
                 Node::Any(children) => raw::Criterion::Any(place(children).collect()),
                 Node::Not(child) => raw::Criterion::Not(place(vec![*child]).start),
+                Node::Text(text) => raw::Criterion::Text(text),
             });
         }
         flat
@@ -206,6 +228,7 @@ impl Operator {
             Self::GreaterOrEqual(value) => raw::Operator::GreaterOrEqual(value.into_raw()),
             Self::Contains(text) => raw::Operator::Contains(text),
             Self::StartsWith(text) => raw::Operator::StartsWith(text),
+            Self::Like(pattern) => raw::Operator::Like(pattern),
             Self::AnyOf(values) => raw::Operator::AnyOf(values.into_iter().map(Value::into_raw).collect()),
             Self::IsEmpty => raw::Operator::IsEmpty,
             Self::IsNotEmpty => raw::Operator::IsNotEmpty,
@@ -227,6 +250,7 @@ impl fmt::Debug for Node {
             Self::All(list) => f.debug_tuple("all").field(list).finish(),
             Self::Any(list) => f.debug_tuple("any").field(list).finish(),
             Self::Not(node) => f.debug_tuple("not").field(node).finish(),
+            Self::Text(_) => f.write_str("condition(…)"),
         }
     }
 }
@@ -245,6 +269,7 @@ mod tests {
                 raw::Criterion::All(list) => format!("all{list:?}"),
                 raw::Criterion::Any(list) => format!("any{list:?}"),
                 raw::Criterion::Not(index) => format!("not {index}"),
+                raw::Criterion::Text(text) => text,
             })
             .collect()
     }
@@ -262,6 +287,8 @@ mod tests {
     fn chains_become_one_node() {
         assert_eq!(shape(f("a").and(f("b")).and(f("c"))), ["all[1, 2, 3]", "a", "b", "c"]);
         assert_eq!(shape(f("a").or(f("b"))), ["any[1, 2]", "a", "b"]);
+        assert_eq!(shape(f("a").and(condition("b = 1"))), ["all[1, 2]", "a", "b = 1"]);
+        assert_eq!(shape(field("a").between(1, 2)), ["all[1, 2]", "a", "a"]);
     }
 
     #[test]
@@ -291,7 +318,7 @@ mod tests {
         let mut children = Vec::new();
         for (index, node) in flat.iter().enumerate() {
             let own = match node {
-                raw::Criterion::Compare(_) => Vec::new(),
+                raw::Criterion::Compare(_) | raw::Criterion::Text(_) => Vec::new(),
                 raw::Criterion::All(list) | raw::Criterion::Any(list) => list.clone(),
                 raw::Criterion::Not(child) => vec![*child],
             };
@@ -305,8 +332,10 @@ mod tests {
 
     #[test]
     fn debug_shows_no_value() {
-        let shown =
-            format!("{:?}", field("Email").equals("ann@example.org").or(field("Name").contains("ann")));
-        assert_eq!(shown, "any([Email(…), Name(…)])");
+        let shown = format!(
+            "{:?}",
+            field("Email").equals("ann").or(condition("Name = 'ann'")).or(field("Name").like("ann"))
+        );
+        assert_eq!(shown, "any([Email(…), condition(…), Name(…)])");
     }
 }

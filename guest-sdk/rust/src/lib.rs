@@ -17,7 +17,9 @@
 //! ```
 //!
 //! - [`Event`] and [`Row`] read what happened, typed; [`Row::set`] builds what is written.
-//! - [`records`] reads and changes records of a table; [`field`] says which; [`Query`] sorts and limits.
+//! - [`records`] reads and changes records of a table; [`field`] says which; [`Query`] sorts and limits;
+//!   [`Aggregate`] reckons numbers over many. [`view`] reads views.
+//! - [`Table::attachments`] and [`files`] move files; [`directory`] manages users; [`task`] starts imports and exports.
 //! - [`settings`] reads the manifest's `[settings]`; [`log`] writes the run's log.
 //! - [`Error`] is why an action was not done; `?` turns it into a [`Failure`]: tried again when
 //!   Caspio throttles or can't be reached, final otherwise. [`OrFail`] does it for other errors.
@@ -32,30 +34,41 @@
 //!
 //! `Debug` of rows and values shows kinds, never values: they are a patient's.
 
+mod aggregate;
+mod attachment;
 mod criteria;
 mod date;
+mod directory;
 mod error;
 mod event;
 mod failure;
+pub mod files;
 pub mod log;
 mod query;
 pub mod raw;
 mod row;
 pub mod settings;
 mod table;
+mod task;
 mod value;
+mod view;
 mod workflow;
 
+pub use aggregate::Aggregate;
+pub use attachment::Attachments;
 pub use caspian_sdk_macros::workflow;
-pub use criteria::{Criteria, Field, field, not, pk_id};
+pub use criteria::{Criteria, Field, condition, field, not, pk_id};
 pub use date::{Date, DateTime};
+pub use directory::{Directory, directories, directory};
 pub use error::Error;
 pub use event::{Event, TriggerKind};
 pub use failure::{Failure, OrFail};
 pub use query::Query;
 pub use row::Row;
 pub use table::{Table, Upserted, records, tables};
+pub use task::{Task, task, tasks};
 pub use value::{Choice, Decimal, FromValue, Value};
+pub use view::{View, view, views};
 pub use workflow::Output;
 
 #[doc(no_inline)]
@@ -67,7 +80,8 @@ pub use workflow::run as __run;
 /// All that a workflow usually needs: `use caspian_sdk::prelude::*;`.
 pub mod prelude {
     pub use crate::{
-        Choice, Criteria, Date, DateTime, Decimal, Error, Event, Failure, OrFail, Query, Row, Table,
-        TriggerKind, Value, field, log, not, pk_id, records, settings, workflow,
+        Aggregate, Choice, Criteria, Date, DateTime, Decimal, Error, Event, Failure, OrFail, Query, Row,
+        Table, TriggerKind, Value, condition, directory, field, files, log, not, pk_id, records, settings,
+        task, view, workflow,
     };
 }

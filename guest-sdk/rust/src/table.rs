@@ -4,8 +4,9 @@
 //! again. What the manifest does not grant is [`Error::Denied`]. An error means that the action had no
 //! effect.
 
+use crate::raw::caspian::workflow::aggregates::{self as raw_aggregates, Source};
 use crate::raw::caspian::workflow::{records as raw, tables as raw_tables};
-use crate::{Criteria, Error, FieldInfo, Query, Row};
+use crate::{Aggregate, Attachments, Criteria, Error, FieldInfo, Query, Row};
 
 /// A table by its name; see [`records`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +70,29 @@ impl Table {
     /// As for [`Table::list`].
     pub fn first(&self, query: impl Into<Query>) -> Result<Option<Row>, Error> {
         Ok(self.list(query.into().limit(1))?.into_iter().next())
+    }
+
+    /// How many records match; without criteria, how many there are. One call, however many there are.
+    ///
+    /// # Errors
+    /// As for [`Table::list`].
+    pub fn count(&self, criteria: impl Into<Option<Criteria>>) -> Result<u64, Error> {
+        let criteria = criteria.into().map(Criteria::into_raw);
+        Ok(raw_aggregates::count(&Source::Table(self.0.clone()), criteria.as_deref())?)
+    }
+
+    /// Reckons numbers over records: a row for each group.
+    ///
+    /// # Errors
+    /// As for [`Table::list`].
+    pub fn aggregate(&self, aggregate: Aggregate) -> Result<Vec<Row>, Error> {
+        let rows = raw_aggregates::select(&Source::Table(self.0.clone()), &aggregate.into_raw())?;
+        Ok(rows.into_iter().map(Row::from_raw).collect())
+    }
+
+    /// The files in an ATTACHMENT field. Nothing is called by this alone.
+    pub fn attachments(&self, field: impl Into<String>) -> Attachments {
+        Attachments { table: self.0.clone(), field: field.into() }
     }
 
     /// Creates a record and returns it as Caspio stored it, with `PK_ID` and generated fields.

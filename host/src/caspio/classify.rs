@@ -15,8 +15,10 @@ use super::error::{ErrorKind, shown};
 /// What a call was about, for the texts of errors.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Subject<'a> {
-    /// The table.
+    /// The table, or what `noun` says.
     pub(super) table: Option<&'a str>,
+    /// "" means "table".
+    pub(super) noun: &'static str,
     /// Its fields.
     pub(super) schema: Option<&'a TableSchema>,
     /// Fields were named in the request, so that an unexplained failure may be about one of them.
@@ -81,6 +83,7 @@ pub(super) fn classify(
     subject: Subject<'_>,
 ) -> CaspioError {
     let connection = || connection.to_owned();
+    let noun = if subject.noun.is_empty() { "table" } else { subject.noun };
     let table = subject.table.map(shown);
     if status == 429 || (body.rate_limit && status < 500) {
         return CaspioError::from(ErrorKind::Throttled).with_retry_after(retry_after);
@@ -98,14 +101,14 @@ pub(super) fn classify(
         }
         (_, "FieldNotFound") => CaspioError::not_found(match table {
             Some(table) => {
-                format!("table '{table}' no longer has one of the fields named; check them in Caspio")
+                format!("{noun} '{table}' no longer has one of the fields named; check them in Caspio")
             }
             None => "a field is not found; check its name in Caspio".to_owned(),
         })
         .about_schema(),
         (404, _) => match table {
             Some(table) => CaspioError::not_found(format!(
-                "table '{table}' is not found; check its name, and that the Web services profile may see it"
+                "{noun} '{table}' is not found; check its name, and that the Web services profile may see it"
             ))
             .about_schema(),
             None => {
@@ -183,17 +186,24 @@ mod tests {
             writable: true,
             label: String::new(),
             choices: Vec::new(),
+            time_zone: String::new(),
         };
         TableSchema {
             table: "Patients".to_owned(),
+            kind: crate::model::SchemaKind::Table,
             fields: vec![field("Email", true), field("LastName", false)],
         }
     }
 
     fn classified(status: u16, body: &str) -> CaspioError {
         let schema = schema();
-        let subject =
-            Subject { table: Some("Patients"), schema: Some(&schema), names_fields: true, writes_rows: true };
+        let subject = Subject {
+            table: Some("Patients"),
+            noun: "",
+            schema: Some(&schema),
+            names_fields: true,
+            writes_rows: true,
+        };
         classify("clinic", status, &ErrorBody::read(body.as_bytes()), None, subject)
     }
 

@@ -15,6 +15,7 @@ use super::bucket::{Bucket, Limit};
 use super::budget::Budget;
 use super::counts::Counts;
 use super::error::ErrorKind;
+use super::list_form::KnownForm;
 use super::token::TokenCache;
 use super::{BaseUrl, CaspioError, ClientSettings};
 
@@ -71,6 +72,7 @@ pub struct Caspio {
     pub(super) budget: Arc<Budget>,
     /// How far Caspio's clock is ahead of this machine's, in microseconds.
     pub(super) clock_ahead: AtomicI64,
+    pub(super) list_form: KnownForm,
     /// Until when the connection is left alone because Caspio refused its credentials.
     refused_until: Mutex<Option<Instant>>,
 }
@@ -142,6 +144,7 @@ impl CaspioClients {
             token: TokenCache::default(),
             budget,
             clock_ahead: AtomicI64::default(),
+            list_form: KnownForm::default(),
             refused_until: Mutex::default(),
         })
     }

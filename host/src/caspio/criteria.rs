@@ -8,7 +8,7 @@
 
 use std::fmt::Write as _;
 
-use crate::model::{Criteria, Field, FieldType, Operator, TableSchema, Value};
+use crate::model::{Criteria, Field, FieldType, Operator, SchemaKind, TableSchema, Value};
 
 use super::CaspioError;
 use super::literal;
@@ -49,10 +49,12 @@ pub(super) fn name_text(name: &str) -> String {
 
 fn column<'a>(schema: &'a TableSchema, field: &str) -> Result<Column<'a>, CaspioError> {
     if field.eq_ignore_ascii_case("PK_ID") {
-        return Ok(Column { name: "PK_ID", sql: "PK_ID".to_owned(), kind: Kind::Number });
+        // That of a view over several tables is text: "3,17".
+        let kind = if schema.kind == SchemaKind::View { Kind::Text } else { Kind::Number };
+        return Ok(Column { name: "PK_ID", sql: "PK_ID".to_owned(), kind });
     }
     let Field { name, kind, .. } =
-        schema.field(field).ok_or_else(|| CaspioError::unknown_field(&schema.table, field))?;
+        schema.field(field).ok_or_else(|| CaspioError::unknown_field(schema, field))?;
     let kind = match kind {
         FieldType::TextShort
         | FieldType::TextLong
@@ -142,6 +144,7 @@ fn compare(column: &Column<'_>, operator: &Operator) -> Result<String, CaspioErr
         Operator::GreaterOrEqual(value) => ordered(">=", value),
         Operator::Contains(part) => column.like("%", part),
         Operator::StartsWith(part) => column.like("", part),
+        Operator::Like(pattern) => column.pattern(pattern),
         Operator::AnyOf(values) => Ok(InList::of(column, values)?.text()),
         Operator::IsEmpty if column.kind == Kind::Text => Ok(format!("({sql} IS NULL OR {sql} = '')")),
         Operator::IsEmpty => Ok(format!("{sql} IS NULL")),
@@ -194,9 +197,6 @@ impl Column<'_> {
     }
 
     fn like(&self, before: &str, part: &str) -> Result<String, CaspioError> {
-        if self.kind != Kind::Text {
-            return Err(CaspioError::invalid(self.name, "only text contains or starts with something"));
-        }
         let mut pattern = before.to_owned();
         for c in part.chars() {
             match c {
@@ -207,7 +207,17 @@ impl Column<'_> {
             }
         }
         pattern.push('%');
-        Ok(format!("{} LIKE {}", self.sql, quoted(self.name, &pattern)?))
+        self.pattern(&pattern)
+    }
+
+    fn pattern(&self, pattern: &str) -> Result<String, CaspioError> {
+        if self.kind != Kind::Text {
+            return Err(CaspioError::invalid(
+                self.name,
+                "only text is compared with a pattern, contains or starts with something",
+            ));
+        }
+        Ok(format!("{} LIKE {}", self.sql, quoted(self.name, pattern)?))
     }
 }
 
@@ -236,7 +246,7 @@ pub(super) fn yes_no_text(text: &str) -> Option<bool> {
 
 /// A text as SQL literal. In T-SQL nothing in it is special but the quote, and a backslash before
 /// a line end, which would both be swallowed.
-fn quoted(field: &str, text: &str) -> Result<String, CaspioError> {
+pub(super) fn quoted(field: &str, text: &str) -> Result<String, CaspioError> {
     if text.contains('\0') {
         return Err(CaspioError::invalid(
             field,

@@ -7,6 +7,11 @@ use serde_json::{Map, Value};
 use super::CaspioError;
 use super::error::ErrorKind;
 
+/// An answer that is none.
+pub(super) fn unreadable() -> CaspioError {
+    ErrorKind::Unreadable.into()
+}
+
 /// One row as Caspio sends it.
 pub(super) type JsonRow = Map<String, Value>;
 
@@ -76,6 +81,7 @@ pub(super) struct FieldJson {
     pub(super) label: Option<String>,
     pub(super) is_formula: Option<bool>,
     pub(super) list_field: Option<Value>,
+    pub(super) time_zone: Option<String>,
 }
 
 /// The token endpoint's answer.

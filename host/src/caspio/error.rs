@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use crate::model::{ActionError, Cause};
+use crate::model::{ActionError, Cause, TableSchema};
 
 /// Why a call failed. Cheap to clone.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -29,8 +29,8 @@ pub(super) enum ErrorKind {
     Misuse(String),
     #[error("{0}")]
     NotFound(String),
-    #[error("table '{table}' has no field '{field}'; check its name in Caspio")]
-    UnknownField { table: String, field: String },
+    #[error("{noun} '{table}' has no field '{field}'; check its name in Caspio")]
+    UnknownField { noun: &'static str, table: String, field: String },
     #[error("{}", invalid_text(field, message))]
     Invalid { field: String, message: String },
     #[error("{0}")]
@@ -126,8 +126,24 @@ impl CaspioError {
         ErrorKind::TooLarge(what.into()).into()
     }
 
-    pub(super) fn unknown_field(table: &str, field: &str) -> Self {
-        ErrorKind::UnknownField { table: shown(table), field: shown(field) }.into()
+    /// Something like it is there already.
+    #[must_use]
+    pub fn conflict(what: impl Into<String>) -> Self {
+        ErrorKind::Conflict(what.into()).into()
+    }
+
+    pub(super) fn is_not_found(&self) -> bool {
+        matches!(self.kind, ErrorKind::NotFound(_))
+    }
+
+    /// A value does not fit its field.
+    pub(super) fn is_invalid(&self) -> bool {
+        matches!(self.kind, ErrorKind::Invalid { .. })
+    }
+
+    pub(super) fn unknown_field(schema: &TableSchema, field: &str) -> Self {
+        let (noun, table) = (schema.kind.noun(), shown(&schema.table));
+        ErrorKind::UnknownField { noun, table, field: shown(field) }.into()
     }
 
     pub(super) fn throttled(retry_after: Duration) -> Self {
@@ -279,7 +295,8 @@ mod tests {
 
     #[test]
     fn outside_names_are_short_and_of_one_line() {
-        let error = CaspioError::unknown_field("T", &format!("a\nb{}", "x".repeat(500)));
+        let schema = crate::caspio::tests::schema();
+        let error = CaspioError::unknown_field(&schema, &format!("a\nb{}", "x".repeat(500)));
         let text = error.to_string();
         assert!(!text.contains('\n') && text.len() < 200, "{text}");
         assert!(error.is_about_schema());

@@ -62,6 +62,30 @@ pub(super) fn float(number: f64) -> Option<String> {
     })
 }
 
+/// How many decimals it has that are not zero at its end. The text is one of [`decimal`].
+pub(super) fn decimals(text: &str) -> usize {
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let fraction = fraction.trim_end_matches('0');
+    let zeros = if fraction.is_empty() { whole.len() - whole.trim_end_matches('0').len() } else { 0 };
+    let places = i64::try_from(fraction.len()).unwrap_or(i64::MAX);
+    let zeros = i64::try_from(zeros).unwrap_or(i64::MAX);
+    let shifted = places - zeros - exponent.parse::<i64>().unwrap_or(0);
+    usize::try_from(shifted).unwrap_or(0)
+}
+
+/// A number without zeros that say nothing, to compare two of them.
+pub(super) fn plain_number(text: &str) -> Option<String> {
+    let plain = decimal(text.trim())?;
+    Some(match plain.split_once('.') {
+        Some((whole, fraction)) if !fraction.contains('e') => match fraction.trim_end_matches('0') {
+            "" => whole.to_owned(),
+            fraction => format!("{whole}.{fraction}"),
+        },
+        _ => plain,
+    })
+}
+
 /// A whole number.
 pub(super) fn integer(text: &str) -> Option<i64> {
     let plain = decimal(text)?;
@@ -128,6 +152,28 @@ mod tests {
             assert_eq!(decimal(text), None, "{text}");
         }
         assert_eq!(decimal(&"1".repeat(65)), None);
+    }
+
+    #[test]
+    fn decimals_are_counted_without_zeros_at_the_end() {
+        for (text, count) in [
+            ("1", 0),
+            ("1.0", 0),
+            ("1.2300", 2),
+            ("0.00001", 5),
+            ("1e-5", 5),
+            ("10e-5", 4),
+            ("1.5e1", 0),
+            ("1.23e1", 1),
+            ("1e20", 0),
+            ("0", 0),
+            ("0.0", 0),
+        ] {
+            assert_eq!(decimals(text), count, "{text}");
+        }
+        assert_eq!(plain_number("020.50").as_deref(), Some("20.5"));
+        assert_eq!(plain_number("20.0").as_deref(), Some("20"));
+        assert_eq!(plain_number("x"), None);
     }
 
     #[test]

@@ -9,6 +9,8 @@
 //! can hold values of records: they are looked at and dropped, never shown, logged or kept.
 //! Paths are in `paths`, shapes of answers in `envelope`, so that a later version fits beside them.
 
+mod aggregate;
+mod attachments;
 mod base_url;
 mod bucket;
 mod budget;
@@ -17,17 +19,25 @@ mod clients;
 mod context;
 mod counts;
 mod criteria;
+mod directories;
 mod envelope;
 mod error;
+mod files;
+mod list_form;
 mod literal;
+mod parse;
 mod paths;
 mod query;
 mod records;
 mod settings;
+mod split;
 mod tables;
+mod tasks;
 mod token;
 mod transport;
+mod upload;
 mod values;
+mod views;
 mod webhooks;
 
 #[cfg(test)]
@@ -38,7 +48,8 @@ pub use bucket::Limit;
 pub use clients::{Caspio, CaspioClients, Credentials};
 pub use context::CallContext;
 pub use error::CaspioError;
+pub use parse::parse_criteria;
 pub use records::Updated;
-pub use settings::ClientSettings;
+pub use settings::{ClientSettings, LARGEST_FILE};
 pub use values::{row_from_json, row_mistake, row_to_plain};
 pub use webhooks::{EventSpec, ListedWebhook, MadeWebhook, NewWebhook, WebhookEvent};

@@ -6,6 +6,8 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Url;
 
+use crate::model::{SchemaKind, TableSchema};
+
 use super::error::shown;
 use super::{BaseUrl, CaspioError};
 
@@ -31,11 +33,70 @@ impl Path {
     }
 
     pub(super) fn fields(table: &str) -> Result<Self, CaspioError> {
-        Ok(Self(format!("{REST}/tables/{}/fields", table_segment(table)?)))
+        Ok(Self(format!("{REST}/tables/{}/fields", name_segment("table", table)?)))
     }
 
-    pub(super) fn records(table: &str) -> Result<Self, CaspioError> {
-        Ok(Self(format!("{REST}/tables/{}/records", table_segment(table)?)))
+    /// Records of a table or view, users of a directory.
+    pub(super) fn records(schema: &TableSchema) -> Result<Self, CaspioError> {
+        let name = |noun| name_segment(noun, &schema.table);
+        Ok(Self(match &schema.kind {
+            SchemaKind::Table => format!("{REST}/tables/{}/records", name("table")?),
+            SchemaKind::View => format!("{REST}/views/{}/records", name("view")?),
+            SchemaKind::Directory { id } => format!("{REST}/directories/{}/users", key_segment(id)?),
+        }))
+    }
+
+    pub(super) fn views() -> Self {
+        Self(format!("{REST}/views"))
+    }
+
+    pub(super) fn view_fields(view: &str) -> Result<Self, CaspioError> {
+        Ok(Self(format!("{REST}/views/{}/fields", name_segment("view", view)?)))
+    }
+
+    pub(super) fn attachments(table: &str, field: &str) -> Result<Self, CaspioError> {
+        let (table, field) = (name_segment("table", table)?, name_segment("field", field)?);
+        Ok(Self(format!("{REST}/tables/{table}/attachments/{field}")))
+    }
+
+    pub(super) fn attachment(table: &str, field: &str, pk_id: i64) -> Result<Self, CaspioError> {
+        Ok(Self(format!("{}/{pk_id}", Self::attachments(table, field)?.0)))
+    }
+
+    pub(super) fn attachment_info(table: &str, field: &str) -> Result<Self, CaspioError> {
+        Ok(Self(format!("{}/fileInfo", Self::attachments(table, field)?.0)))
+    }
+
+    pub(super) fn files() -> Self {
+        Self(format!("{REST}/files"))
+    }
+
+    pub(super) fn folders() -> Self {
+        Self(format!("{REST}/files/folders"))
+    }
+
+    pub(super) fn file(key: &str) -> Result<Self, CaspioError> {
+        Ok(Self(format!("{REST}/files/{}", key_segment(key)?)))
+    }
+
+    pub(super) fn directories() -> Self {
+        Self(format!("{REST}/directories"))
+    }
+
+    pub(super) fn activate(directory: &str) -> Result<Self, CaspioError> {
+        Ok(Self(format!("{REST}/directories/{}/users/activate", key_segment(directory)?)))
+    }
+
+    pub(super) fn tasks() -> Self {
+        Self(format!("{REST}/dataImportExportTasks"))
+    }
+
+    pub(super) fn task(key: &str) -> Result<Self, CaspioError> {
+        Ok(Self(format!("{REST}/dataImportExportTasks/{}", key_segment(key)?)))
+    }
+
+    pub(super) fn run_task(key: &str) -> Result<Self, CaspioError> {
+        Ok(Self(format!("{REST}/dataImportExportTasks/{}/run", key_segment(key)?)))
     }
 
     pub(super) fn webhooks() -> Self {
@@ -61,9 +122,18 @@ fn segment(text: &str) -> Option<String> {
     usable.then(|| utf8_percent_encode(text, SEGMENT).to_string())
 }
 
-fn table_segment(table: &str) -> Result<String, CaspioError> {
-    segment(table)
-        .ok_or_else(|| CaspioError::not_found(format!("there can't be a table named '{}'", shown(table))))
+fn name_segment(noun: &str, name: &str) -> Result<String, CaspioError> {
+    segment(name)
+        .ok_or_else(|| CaspioError::not_found(format!("there can't be a {noun} named '{}'", shown(name))))
+}
+
+/// A key of a file, directory or task. Those of Caspio are letters, digits and dashes; "path" and "folders" would
+/// be other routes.
+fn key_segment(key: &str) -> Result<String, CaspioError> {
+    let other_route = ["path", "folders"].iter().any(|route| key.eq_ignore_ascii_case(route));
+    segment(key).filter(|_| !other_route).ok_or_else(|| {
+        CaspioError::not_found(format!("there can't be anything with the key '{}'", shown(key)))
+    })
 }
 
 fn id_segment(id: &str) -> Result<String, CaspioError> {
@@ -99,9 +169,13 @@ mod tests {
         BaseUrl::parse("c1abc123.caspio.com").expect("base")
     }
 
+    fn named(table: &str) -> TableSchema {
+        TableSchema { table: table.to_owned(), kind: SchemaKind::Table, fields: Vec::new() }
+    }
+
     #[test]
     fn what_was_encoded_reaches_the_server_as_it_was() {
-        let path = Path::records("A/b ç?#%").expect("path");
+        let path = Path::records(&named("A/b ç?#%")).expect("path");
         let hostile = "N'a&b=c+d #%27;\u{0}\u{7}é😀\n'";
         let url = url(&base(), &path, &[("q.where", hostile), ("q.orderBy", "PK_ID")]).expect("url");
         assert!(url.as_str().starts_with(
@@ -114,10 +188,14 @@ mod tests {
     }
 
     #[test]
-    fn dot_segments_are_no_tables() {
+    fn dot_segments_and_other_routes_are_no_names() {
+        assert!(Path::file("path").is_err() && Path::task("Folders").is_err());
         for name in ["", ".", ".."] {
             assert!(
-                Path::records(name).is_err() && Path::fields(name).is_err() && Path::webhook(name).is_err()
+                Path::records(&named(name)).is_err()
+                    && Path::fields(name).is_err()
+                    && Path::webhook(name).is_err()
+                    && Path::file(name).is_err()
             );
         }
         // Encoded by the caller is no way around it: the percent sign is encoded again.

@@ -4,6 +4,7 @@ use crate::model::{Criteria, Query, SortKey, TableSchema};
 
 use super::criteria::{InList, column_name, name_text, where_text};
 use super::paths::{self, Path};
+use super::split::split;
 use super::{BaseUrl, CaspioError};
 
 /// Requests that one list of values may become: enough for 10,000 `PK_ID`s, the most that one step works on. Each is
@@ -42,7 +43,7 @@ impl Read {
         let mut named = compared.chain(query.select.iter().map(String::as_str));
         let names_fields = named.any(|field| !field.eq_ignore_ascii_case("PK_ID"))
             || !matches!(&*order, "PK_ID" | "PK_ID DESC");
-        let path = Path::records(&schema.table)?;
+        let path = Path::records(schema)?;
         let mut read = Self { path, select, order, page_size, names_fields, wheres: Vec::new() };
         read.wheres = match &query.criteria {
             None => vec![None],
@@ -62,18 +63,15 @@ impl Read {
             Ok(_) => return Ok(vec![Some(whole)]),
             Err(error) => error,
         };
-        let mergeable = self.order == "PK_ID";
-        let parts = match InList::alone(criteria, schema)? {
-            Some(list) if mergeable => {
-                list.split(&|part| self.url(base, Some(part), LONG_PAGE_NUMBER).is_ok())
-            }
-            _ => None,
-        };
-        match parts {
-            Some(parts) if parts.len() > MOST_PARTS => Err(CaspioError::too_large(format!(
-                "the list of values needs {} requests, more than {MOST_PARTS}; ask in several calls",
-                parts.len()
-            ))),
+        // Rows of several requests are merged by their keys; how Caspio sorts text is not known here.
+        if self.order != "PK_ID" {
+            return Err(CaspioError::too_large(
+                "the criteria and fields make a request of more than 2,047 characters; without an order of its own \
+                 such a query may be asked in several requests: leave the order out, or compare fewer values",
+            ));
+        }
+        let fits = |part: &str| self.url(base, Some(part), LONG_PAGE_NUMBER).is_ok();
+        match parts_that_fit(schema, criteria, &fits)? {
             Some(parts) => Ok(parts.into_iter().map(Some).collect()),
             None => Err(too_long),
         }
@@ -105,6 +103,32 @@ impl Read {
     }
 }
 
+/// Texts that together mean the criteria, each of which fits a request; none when they can't be taken apart so far.
+///
+/// # Errors
+/// When more than [`MOST_PARTS`] are needed.
+pub(super) fn parts_that_fit(
+    schema: &TableSchema,
+    criteria: &Criteria,
+    fits: &dyn Fn(&str) -> bool,
+) -> Result<Option<Vec<String>>, CaspioError> {
+    let parts = match InList::alone(criteria, schema)? {
+        // Each value once, which a tree of values can't tell.
+        Some(list) => list.split(fits),
+        None => {
+            let parts = split(criteria, MOST_PARTS, &|part| Ok(fits(&where_text(part, schema)?)))?;
+            let texts = parts.map(|parts| parts.iter().map(|part| where_text(part, schema)).collect());
+            texts.transpose()?
+        }
+    };
+    if parts.as_ref().is_some_and(|parts: &Vec<String>| parts.len() > MOST_PARTS) {
+        return Err(CaspioError::too_large(format!(
+            "the values to compare need more than {MOST_PARTS} requests; ask in several calls"
+        )));
+    }
+    Ok(parts)
+}
+
 /// The fields to read, each once, and `PK_ID`.
 fn select_text(schema: &TableSchema, names: &[String]) -> Result<String, CaspioError> {
     let mut columns: Vec<String> = vec!["PK_ID".to_owned()];
@@ -112,7 +136,7 @@ fn select_text(schema: &TableSchema, names: &[String]) -> Result<String, CaspioE
         if name.eq_ignore_ascii_case("PK_ID") {
             continue;
         }
-        let field = schema.field(name).ok_or_else(|| CaspioError::unknown_field(&schema.table, name))?;
+        let field = schema.field(name).ok_or_else(|| CaspioError::unknown_field(schema, name))?;
         if field.kind == crate::model::FieldType::Password {
             return Err(CaspioError::invalid(
                 field.name.as_str(),
@@ -207,6 +231,21 @@ mod tests {
             Read::of_query(&base(), &schema, &sorted).err().map(|e| e.code().to_owned()).as_deref(),
             Some("too-large")
         );
+    }
+
+    #[test]
+    fn alternatives_are_split_with_what_must_hold_besides() {
+        let schema = schema();
+        let values = (0..500).map(|n| Value::Integer(1_000_000 + n)).collect();
+        let list = Criteria::Compare { field: "Visits".to_owned(), operator: Operator::AnyOf(values) };
+        let active = Criteria::Compare {
+            field: "Active".to_owned(),
+            operator: Operator::Equals(Value::Boolean(true)),
+        };
+        let query = Query { criteria: Some(Criteria::All(vec![list, active])), ..Query::default() };
+        let read = Read::of_query(&base(), &schema, &query).expect("split");
+        assert!((2..5).contains(&read.wheres.len()), "{}", read.wheres.len());
+        assert!(read.wheres.iter().flatten().all(|part| part.ends_with("AND Active=1)")));
     }
 
     #[test]

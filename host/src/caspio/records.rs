@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use reqwest::Method;
 
-use crate::model::{Criteria, Query, Row, TableSchema, Value};
+use crate::model::{Criteria, Query, Row, SchemaKind, TableSchema, Value};
 
 use super::classify::Subject;
 use super::criteria::InList;
 use super::envelope::{self, Affected, JsonRow};
 use super::error::ErrorKind;
+use super::list_form::{ListForm, Sending};
 use super::paths::{self, Path};
 use super::query::Read;
 use super::transport::{Call, Reply};
@@ -41,7 +42,7 @@ impl Caspio {
     /// # Errors
     /// Unknown field, value that does not fit its field.
     pub fn check_new(&self, schema: &TableSchema, row: &Row) -> Result<(), CaspioError> {
-        row_to_json(schema, row, Purpose::Create).map(drop)
+        row_to_json(schema, row, Purpose::Create, ListForm::Text).map(drop)
     }
 
     /// Whether a row may be sent as changes, without sending it.
@@ -49,7 +50,7 @@ impl Caspio {
     /// # Errors
     /// Unknown field, value that does not fit its field.
     pub fn check_changes(&self, schema: &TableSchema, row: &Row) -> Result<(), CaspioError> {
-        row_to_json(schema, row, Purpose::Update).map(drop)
+        row_to_json(schema, row, Purpose::Update, ListForm::Text).map(drop)
     }
 
     /// Records that match, at most the query's limit.
@@ -76,8 +77,8 @@ impl Caspio {
         }
         if read.wheres.len() > 1 {
             // In the order of all of them together; two lists may name the same record.
-            rows.sort_by_key(Row::pk_id);
-            rows.dedup_by(|a, b| a.pk_id().is_some() && a.pk_id() == b.pk_id());
+            rows.sort_by_cached_key(Row::key);
+            rows.dedup_by(|a, b| a.key().is_some() && a.key() == b.key());
             rows.truncate(limit);
         }
         Ok(rows)
@@ -157,11 +158,16 @@ impl Caspio {
         schema: &TableSchema,
         row: &Row,
     ) -> Result<Row, CaspioError> {
-        let body = row_to_json(schema, row, Purpose::Create)?;
-        let path = Path::records(&schema.table)?;
+        let path = Path::records(schema)?;
         let url = paths::url(&self.credentials.base, &path, &[("response", "rows")])?;
-        let call = Call { subject: subject(schema, true), body: Some(body), ..self.call(Method::POST, url) };
-        let reply = self.send(context, &call).await?;
+        let mut sending = Sending::new(self, schema, row, Purpose::Create);
+        let reply = loop {
+            let (body, url) = (Some(sending.body()?), url.clone());
+            let call = Call { subject: subject(schema, true), body, ..self.call(Method::POST, url) };
+            if let Some(reply) = sending.answered(self.send(context, &call).await)? {
+                break reply;
+            }
+        };
         if let Some(json) = reply.body.as_ref().ok().and_then(|body| envelope::first_row(body)) {
             return Ok(row_from_json(schema, &json));
         }
@@ -169,7 +175,9 @@ impl Caspio {
             return Err(CaspioError::from(ErrorKind::Unreadable).of_effect(true));
         }
         tracing::debug!(action = context.action, "Caspio created a record without showing it");
-        let Some(pk_id) = pk_id_of(&reply) else { return Ok(row.clone()) };
+        let Some(pk_id) = pk_id_of(&reply).filter(|_| schema.kind == SchemaKind::Table) else {
+            return Ok(row.clone());
+        };
         Ok(match self.get(context, schema, pk_id).await {
             Ok(Some(stored)) => stored,
             _ => with_pk_id(row.clone(), pk_id),
@@ -188,9 +196,15 @@ impl Caspio {
         changes: &Row,
         return_rows: bool,
     ) -> Result<Updated, CaspioError> {
-        let body = row_to_json(schema, changes, Purpose::Update)?;
         let more: &[(&str, &str)] = if return_rows { &[("response", "rows")] } else { &[] };
-        let done = self.by_pk_ids(context, schema, Method::PUT, pk_ids, more, Some(&body)).await?;
+        let mut sending = Sending::new(self, schema, changes, Purpose::Update);
+        let done = loop {
+            let body = sending.body()?;
+            let put = self.by_pk_ids(context, schema, Method::PUT, pk_ids, more, Some(&body)).await;
+            if let Some(done) = sending.answered(put)? {
+                break done;
+            }
+        };
         let mut updated = Updated::default();
         for part in done {
             updated.affected = updated.affected.saturating_add(part.records_affected);
@@ -238,7 +252,7 @@ impl Caspio {
         if pk_ids.is_empty() {
             return Ok(Vec::new());
         }
-        let path = Path::records(&schema.table)?;
+        let path = Path::records(schema)?;
         let url = |condition: &str| {
             let query: Vec<_> = [("q.where", condition)].iter().chain(more).copied().collect();
             paths::url(&self.credentials.base, &path, &query)
@@ -293,8 +307,9 @@ impl Caspio {
     }
 }
 
-fn subject(schema: &TableSchema, writes_rows: bool) -> Subject<'_> {
-    Subject { table: Some(&schema.table), schema: Some(schema), names_fields: false, writes_rows }
+pub(super) fn subject(schema: &TableSchema, writes_rows: bool) -> Subject<'_> {
+    let noun = schema.kind.noun();
+    Subject { table: Some(&schema.table), noun, schema: Some(schema), names_fields: false, writes_rows }
 }
 
 /// The key at the end of `Location`, when there is one.

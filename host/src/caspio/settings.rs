@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+/// Most that `max_file_bytes` may be: a call of a guest carries 32 MiB in all (see the runtime).
+pub const LARGEST_FILE: usize = 24 << 20;
+
 /// How calls to Caspio are made. Every value has a default that fits an ordinary account.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -31,6 +34,9 @@ pub struct ClientSettings {
     pub longest_pause_seconds: f64,
     /// Largest answer, in bytes; of a list, all its pages together. Default 64 MiB: it is held in memory.
     pub max_response_bytes: usize,
+    /// Largest file, up or down, in bytes. Default 8 MiB: it is in the memory of guest and host, and kept, encrypted, in
+    /// the journal. At most 24 MiB, what one call of a guest can carry.
+    pub max_file_bytes: usize,
     /// How often a read or a token call is repeated on failures of the network or of Caspio.
     /// Default 3: bridges a hiccup; longer failures are waited for by the run.
     pub read_retries: u32,
@@ -52,6 +58,7 @@ impl Default for ClientSettings {
             first_pause_seconds: 1.0,
             longest_pause_seconds: 60.0,
             max_response_bytes: 64 * 1024 * 1024,
+            max_file_bytes: 8 * 1024 * 1024,
             read_retries: 3,
             retry_pause_ms: 200,
             token_reserve_seconds: 300,

@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 
-use crate::model::{Field, FieldType, TableSchema};
+use crate::model::{Field, FieldType, SchemaKind, TableSchema};
 
 use super::classify::Subject;
 use super::envelope::{self, FieldJson};
@@ -39,12 +39,12 @@ impl Caspio {
         let call = Call { subject, ..self.call(Method::GET, url) };
         let fields: Vec<FieldJson> = envelope::result(&self.body(context, &call).await?)?;
         let fields = fields.into_iter().filter_map(field).collect();
-        Ok(TableSchema { table: table.to_owned(), fields })
+        Ok(TableSchema { table: table.to_owned(), kind: SchemaKind::Table, fields })
     }
 }
 
 /// A field without a name is none.
-fn field(json: FieldJson) -> Option<Field> {
+pub(super) fn field(json: FieldJson) -> Option<Field> {
     let name = json.name.filter(|name| !name.is_empty())?;
     let kind = FieldType::from_token(json.kind.as_deref().unwrap_or_default());
     let writable =
@@ -56,6 +56,7 @@ fn field(json: FieldJson) -> Option<Field> {
         unique: json.unique.unwrap_or(false),
         label: json.label.unwrap_or_default(),
         choices: choices_of_field(json.list_field.as_ref()),
+        time_zone: json.time_zone.unwrap_or_default(),
     })
 }
 

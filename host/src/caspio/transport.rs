@@ -34,6 +34,10 @@ pub(super) struct Call<'a> {
     pub(super) method: Method,
     pub(super) url: Url,
     pub(super) body: Option<Vec<u8>>,
+    /// Of the body; none: JSON.
+    pub(super) content_type: Option<HeaderValue>,
+    /// The answer is a file.
+    pub(super) wants_bytes: bool,
     pub(super) subject: Subject<'a>,
     /// How long to wait for the rate limit at most.
     pub(super) patience: Duration,
@@ -74,7 +78,16 @@ impl Caspio {
     /// A call without a body, about nothing in particular.
     pub(super) fn call<'a>(&self, method: Method, url: Url) -> Call<'a> {
         let max_bytes = self.shared.settings.max_response_bytes;
-        Call { method, url, body: None, subject: Subject::default(), patience: self.patience(), max_bytes }
+        Call {
+            method,
+            url,
+            body: None,
+            content_type: None,
+            wants_bytes: false,
+            subject: Subject::default(),
+            patience: self.patience(),
+            max_bytes,
+        }
     }
 
     pub(super) fn patience(&self) -> Duration {
@@ -169,9 +182,13 @@ impl Caspio {
     ) -> Result<Reply, CaspioError> {
         let mut request = self.http().request(call.method.clone(), call.url.clone());
         request = request.header(AUTHORIZATION, token.header());
+        if call.wants_bytes {
+            request = request.header(ACCEPT, HeaderValue::from_static("application/octet-stream"));
+        }
         if let Some(body) = &call.body {
-            request =
-                request.header(CONTENT_TYPE, HeaderValue::from_static("application/json")).body(body.clone());
+            let json = || HeaderValue::from_static("application/json");
+            let kind = call.content_type.clone().unwrap_or_else(json);
+            request = request.header(CONTENT_TYPE, kind).body(body.clone());
         }
         let mut reply =
             self.exchange(context, context.action, request, call.patience, call.max_bytes).await?;
@@ -195,10 +212,8 @@ impl Caspio {
         patience: Duration,
         max_bytes: usize,
     ) -> Result<Reply, CaspioError> {
-        let request = request
-            .header(ACCEPT, HeaderValue::from_static("application/json"))
-            .build()
-            .map_err(|_| CaspioError::misuse("a request can't be built"))?;
+        let mut request = request.build().map_err(|_| CaspioError::misuse("a request can't be built"))?;
+        request.headers_mut().entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
         let method = request.method().clone();
         if !context.take_turn() {
             let _waiting = context.wait_guard();

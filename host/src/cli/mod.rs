@@ -20,8 +20,8 @@ mod run;
 mod serve;
 mod status;
 mod token;
-mod usage;
 mod trigger;
+mod usage;
 mod workflow;
 
 use std::path::PathBuf;

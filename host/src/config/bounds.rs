@@ -3,6 +3,7 @@
 
 use std::fmt::Display;
 
+use crate::caspio::LARGEST_FILE;
 use crate::telemetry;
 
 use super::Config;
@@ -12,7 +13,18 @@ const DAY: u64 = 86_400;
 
 /// The first value with which nothing would work: section and key, and what it must be.
 pub(super) fn unusable(config: &Config) -> Option<(&'static str, String)> {
-    let Config { server, log, runtime, scheduler, retry, lineage, caspio, coverage, triggers, telemetry: traces } = config;
+    let Config {
+        server,
+        log,
+        runtime,
+        scheduler,
+        retry,
+        lineage,
+        caspio,
+        coverage,
+        triggers,
+        telemetry: traces,
+    } = config;
     let whole = [
         ("server.hooks_in_flight", server.hooks_in_flight as u64, 1, 100_000),
         ("server.hook_timeout_seconds", server.hook_timeout_seconds, 1, 3600),
@@ -38,6 +50,7 @@ pub(super) fn unusable(config: &Config) -> Option<(&'static str, String)> {
         ("caspio.burst", caspio.burst.into(), 1, 1_000_000),
         ("caspio.longest_wait_seconds", caspio.longest_wait_seconds, 0, DAY),
         ("caspio.max_response_bytes", caspio.max_response_bytes as u64, 1, 4 << 30),
+        ("caspio.max_file_bytes", caspio.max_file_bytes as u64, 1, LARGEST_FILE as u64),
         ("caspio.read_retries", caspio.read_retries.into(), 0, 100),
         ("caspio.retry_pause_ms", caspio.retry_pause_ms, 0, 600_000),
         ("caspio.token_reserve_seconds", caspio.token_reserve_seconds, 0, DAY),

@@ -342,9 +342,11 @@ mod tests {
             writable: true,
             label: String::new(),
             choices: Vec::new(),
+            time_zone: String::new(),
         };
         let schema = TableSchema {
             table: "T".to_owned(),
+            kind: crate::model::SchemaKind::Table,
             fields: vec![field("Status", FieldType::TextShort), field("Age", FieldType::Integer)],
         };
         let parsed = |text: &str| condition(&schema, text).ok();

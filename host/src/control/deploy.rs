@@ -122,7 +122,7 @@ impl Control {
             ));
         }
         self.runtime.prepare(&digest, &file).await?;
-        self.check_tables(&connection, &manifest).await?;
+        self.check_names(&connection, &manifest).await?;
 
         let deployed = self
             .store
@@ -181,25 +181,49 @@ impl Control {
         })
     }
 
-    /// Every table that the manifest names exists.
-    async fn check_tables(&self, connection: &ConnectionRecord, manifest: &Manifest) -> Result<()> {
+    /// Everything that the manifest names exists: tables, and, where they are granted, views, directories and tasks. One
+    /// call for each kind.
+    async fn check_names(&self, connection: &ConnectionRecord, manifest: &Manifest) -> Result<()> {
         let caspio = self.connector.connect(connection.id).await?;
-        let tables = caspio.tables(&CallContext::of_host(None, "deploy.check")).await?;
-        let named = manifest.triggers.iter().map(|t| t.table.as_str()).chain(manifest.grants.tables());
-        for name in named {
-            if !tables.iter().any(|t| t.eq_ignore_ascii_case(name)) {
-                return Err(ControlError::invalid(
-                    "table-not-found",
-                    format!(
-                        "connection '{}' has no table '{name}'; correct the name in the manifest, or let the \
-                         Web services profile see the table",
-                        connection.name
-                    ),
-                ));
-            }
+        let context = CallContext::of_host(None, "deploy.check");
+        let grants = &manifest.grants;
+        let tables = manifest.triggers.iter().map(|t| t.table.as_str()).chain(grants.tables());
+        all_exist(connection, "table", tables, &caspio.tables(&context).await?)?;
+        if grants.views().next().is_some() {
+            all_exist(connection, "view", grants.views(), &caspio.views(&context).await?)?;
+        }
+        if grants.directories().next().is_some() {
+            let known = caspio.directories(&context).await?.into_iter().map(|directory| directory.name);
+            all_exist(connection, "directory", grants.directories(), &known.collect::<Vec<_>>())?;
+        }
+        if grants.tasks().next().is_some() {
+            let known = caspio.import_export_tasks(&context).await?;
+            let known: Vec<String> = known.into_iter().flat_map(|task| [task.name, task.key]).collect();
+            all_exist(connection, "task", grants.tasks(), &known)?;
         }
         Ok(())
     }
+}
+
+fn all_exist<'n>(
+    connection: &ConnectionRecord,
+    noun: &str,
+    named: impl Iterator<Item = &'n str>,
+    known: &[String],
+) -> Result<()> {
+    for name in named {
+        if !known.iter().any(|k| k.eq_ignore_ascii_case(name)) {
+            return Err(ControlError::invalid(
+                &format!("{noun}-not-found"),
+                format!(
+                    "connection '{}' has no {noun} '{name}'; correct the name in the manifest, or let the \
+                     Web services profile see the {noun}",
+                    connection.name
+                ),
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn parse_digest(text: &str) -> Result<ComponentDigest> {

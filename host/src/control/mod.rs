@@ -16,8 +16,8 @@ mod patrol;
 mod runs;
 mod status;
 mod tokens;
-mod usage;
 mod triggers;
+mod usage;
 mod workflows;
 
 use std::sync::Arc;
@@ -48,8 +48,8 @@ pub use patrol::Patrol;
 pub use runs::{ResumeRequest, ResumedView, RunDetail, RunQuery, RunView};
 pub use status::StatusView;
 pub use tokens::{MadeToken, NewToken, TokenView, new_token};
-pub use usage::{BudgetView, NewBudget, UsageQuery, UsageView};
 pub use triggers::{CheckView, FindingView, TriggerQuery, TriggerState};
+pub use usage::{BudgetView, NewBudget, UsageQuery, UsageView};
 pub use workflows::{WorkflowDetail, WorkflowView};
 
 /// Result of an operation.

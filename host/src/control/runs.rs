@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Time;
 use crate::journal::decode_step;
-use crate::model::{Cause, RunId, RunState, TenantId};
+use crate::model::{Answer, Cause, RunId, RunState, TenantId};
 use crate::runtime::OutputLine;
 use crate::secrets::DataKey;
 use crate::store::{RunFilter, RunRecord, StepRecord, StepState};
@@ -342,8 +342,15 @@ fn step(key: &DataKey, run: RunId, record: StepRecord, values: bool) -> Result<S
         return Ok(outside(record));
     }
     let clear = decode_step(key, run, &record)?;
-    let result = clear.result.map(|r| serde_json::to_value(&r).unwrap_or_default());
-    Ok(StepView { request: serde_json::to_value(&clear.request).ok(), result, ..outside(record) })
+    // A file's bytes are no use to whoever looks.
+    let result = clear.result.map(|result| match result {
+        Ok(Answer::Content(file)) => {
+            serde_json::json!({"Ok": {"content": format!("{} bytes", file.0.len())}})
+        }
+        result => serde_json::to_value(&result).unwrap_or_default(),
+    });
+    let request = serde_json::to_value(clear.request.without_content()).ok();
+    Ok(StepView { request, result, ..outside(record) })
 }
 
 /// A step without the values of its call and answer.

@@ -59,6 +59,10 @@ fn weight(answer: &Answer) -> usize {
         Answer::Record(row) => row.as_ref().map_or(0, of_row),
         Answer::Fields(fields) => fields.len() * 256,
         Answer::Tables(names) => names.iter().map(String::len).sum(),
+        Answer::Content(content) => content.0.len(),
+        Answer::Attachments(list) => list.len() * 256,
+        Answer::Files(list) => list.len() * 256,
+        Answer::Folders(list) => list.len() * 256,
         _ => 0,
     }
 }

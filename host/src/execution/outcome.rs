@@ -50,23 +50,30 @@ impl Verdict {
     }
 
     pub(super) fn undecided(step: u32, action: &str, repeatable: bool) -> Self {
+        let (twice, place) = match action.split_once('.').map_or("", |(subject, _)| subject) {
+            "files" => ("replace another's file", "the files"),
+            "directories" => ("create a user or send a message twice", "the directory"),
+            "tasks" => ("start the task twice", "the task"),
+            _ => ("create the record twice", "the table"),
+        };
         let why = if repeatable {
-            "it was tried again and refused"
+            "it was tried again and refused".to_owned()
         } else {
-            "it is not repeated, because that could create the record twice"
+            format!("it is not repeated, because that could {twice}")
         };
         Self::parked(
             Cause::Undecided,
             format!(
-                "step {step} ({action}) was sent, but whether Caspio did it is not known, and {why}; look at the \
-                 table in Caspio"
+                "step {step} ({action}) was sent, but whether Caspio did it is not known, and {why}; look at \
+                 {place} in Caspio"
             ),
         )
     }
 
     pub(super) fn diverged(divergence: &Divergence) -> Self {
         let text = |action: &crate::model::Action| {
-            serde_json::to_string(action).unwrap_or_else(|_| action.name().to_owned())
+            serde_json::to_string(&action.clone().without_content())
+                .unwrap_or_else(|_| action.name().to_owned())
         };
         let called = divergence.called.as_ref().map_or("(it ended)".to_owned(), text);
         Self::parked(

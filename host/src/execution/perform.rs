@@ -9,13 +9,19 @@ use crate::journal::Plan;
 use crate::lineage::{Writing, changes_nothing, register};
 use crate::manifest::Manifest;
 use crate::model::{
-    Action, ActionError, Answer, Criteria, Event, Row, RunId, TableSchema, TenantId, TriggerKind,
+    Action, ActionError, Answer, Criteria, Event, Query, Row, RunId, TableSchema, TenantId, TriggerKind,
 };
 use crate::secrets::TenantKey;
 use crate::store::{NewWrite, WriteEnd};
 
 use super::grants::may_see;
-use super::schemas::Schemas;
+use super::schemas::{Named, Schemas};
+
+mod attachments;
+mod directories;
+mod files;
+mod tasks;
+mod views;
 
 /// Records that `records.list` answers at most when the guest names no limit, and that one update
 /// or delete may touch. More belongs into several runs: every one of them is in memory and in the journal.
@@ -57,60 +63,86 @@ impl Performer {
     }
 
     async fn schema(&self, context: &CallContext, table: &str) -> Result<Arc<TableSchema>, CaspioError> {
-        self.schemas.get(&self.caspio, context, table).await
+        self.schema_of(context, Named::Table(table)).await
     }
 
-    /// A field that is not found may be newer than the schema: the next call asks again.
-    async fn learn<T>(&self, table: &str, result: Result<T, CaspioError>) -> Result<T, CaspioError> {
-        if let Err(error) = &result
-            && error.is_about_schema()
-        {
-            self.schemas.forget(self.caspio.connection(), table).await;
+    async fn schema_of(
+        &self,
+        context: &CallContext,
+        named: Named<'_>,
+    ) -> Result<Arc<TableSchema>, CaspioError> {
+        self.schemas.get(&self.caspio, context, named).await
+    }
+
+    /// A field that is not found may be newer than the schema. True: the schema is another now, so it is worth
+    /// another try. What Caspio fails at (it does so at unknown fields, too) is only asked anew next time.
+    async fn learned(&self, action: &Action, error: &CaspioError) -> bool {
+        let Some(named) = named(action).filter(|_| error.is_about_schema()) else { return false };
+        if error.transient_cause().is_some() {
+            self.schemas.forget(self.caspio.connection(), named).await;
+            return false;
         }
-        result
+        self.schemas.renew(&self.caspio, &self.context(action), named).await
     }
 
     /// Does everything that can fail or take time before an effect is sent, so that nothing is left between its
     /// intent and the request.
     pub(super) async fn prepare(&self, action: &Action) -> Result<(), CaspioError> {
+        let mut checked = self.check(action).await;
+        if let Err(error) = &checked
+            && self.learned(action, error).await
+        {
+            checked = self.check(action).await;
+        }
+        checked?;
+        self.caspio.reserve(&self.context(action)).await
+    }
+
+    /// Whether what is to be sent fits.
+    async fn check(&self, action: &Action) -> Result<(), CaspioError> {
         let context = self.context(action);
-        let Some(table) = action.table() else {
-            return Err(CaspioError::misuse("an effect without a table"));
-        };
-        let schema = self.schema(&context, table).await?;
-        let checked = match action {
-            // An upsert's row must do for both: what it will be is decided by its plan, which checks again.
-            Action::CreateRecord { row, .. } => self.caspio.check_new(&schema, row),
-            Action::UpdateRecords { changes: row, .. } | Action::UpsertRecord { row, .. } => {
-                self.caspio.check_changes(&schema, row)
+        match action {
+            Action::Attachment { table, field, action } => {
+                self.check_attachment(&context, table, field, action).await
             }
-            _ => Ok(()),
-        };
-        self.learn(table, checked).await?;
-        self.caspio.reserve(&context).await
+            Action::File(action) => self.check_file(action),
+            Action::Directory(action) => self.check_directory(&context, action).await,
+            Action::Task(_) => Ok(()),
+            _ => {
+                let Some(table) = action.table() else {
+                    return Err(CaspioError::misuse("an effect without a table"));
+                };
+                let schema = self.schema(&context, table).await?;
+                match action {
+                    // An upsert's row must do for both: what it will be is decided by its plan, which checks again.
+                    Action::CreateRecord { row, .. } => self.caspio.check_new(&schema, row),
+                    Action::UpdateRecords { changes: row, .. } | Action::UpsertRecord { row, .. } => {
+                        self.caspio.check_changes(&schema, row)
+                    }
+                    _ => Ok(()),
+                }
+            }
+        }
     }
 
     /// An action without effect.
     pub(super) async fn read(&self, action: &Action) -> Result<Answer, CaspioError> {
+        match self.read_once(action).await {
+            Err(error) if self.learned(action, &error).await => self.read_once(action).await,
+            answer => answer,
+        }
+    }
+
+    async fn read_once(&self, action: &Action) -> Result<Answer, CaspioError> {
         let context = self.context(action);
         match action {
             Action::ListRecords { table, query } => {
                 let schema = self.schema(&context, table).await?;
-                let mut query = query.clone();
-                let wanted = query.limit.unwrap_or(u32::MAX);
-                query.limit = Some(wanted.min(MAX_RECORDS + 1));
-                let rows = self.caspio.list(&context, &schema, &query).await;
-                let rows = self.learn(table, rows).await?;
-                // Never a part without a word: the guest would take it for the whole.
-                if rows.len() > MAX_RECORDS as usize {
-                    return Err(too_many());
-                }
-                Ok(Answer::Rows(rows))
+                self.rows(&context, &schema, query).await.map(Answer::Rows)
             }
             Action::GetRecord { table, pk_id } => {
                 let schema = self.schema(&context, table).await?;
-                let row = self.caspio.get(&context, &schema, *pk_id).await;
-                self.learn(table, row).await.map(Answer::Record)
+                self.caspio.get(&context, &schema, *pk_id).await.map(Answer::Record)
             }
             Action::ListTables => {
                 let mut names = self.caspio.tables(&context).await?;
@@ -121,11 +153,33 @@ impl Performer {
                 let schema = self.schema(&context, table).await?;
                 Ok(Answer::Fields(schema.fields.clone()))
             }
+            Action::Count { source, criteria } => self.count(&context, source, criteria.as_ref()).await,
+            Action::Aggregate { source, aggregation } => self.aggregate(&context, source, aggregation).await,
+            Action::View(action) => self.read_view(&context, action).await,
+            Action::Attachment { table, field, action } => {
+                self.read_attachment(&context, table, field, action).await
+            }
+            Action::File(action) => self.read_files(&context, action).await,
+            Action::Directory(action) => self.read_directory(&context, action).await,
+            Action::Task(action) => self.read_task(&context, action).await,
             Action::CreateRecord { .. }
             | Action::UpdateRecords { .. }
             | Action::UpsertRecord { .. }
-            | Action::DeleteRecords { .. } => Err(CaspioError::misuse("an effect was performed as a read")),
+            | Action::DeleteRecords { .. } => Err(performed_as_read()),
         }
+    }
+
+    /// Never a part without a word: the guest would take it for the whole.
+    async fn rows(
+        &self,
+        context: &CallContext,
+        schema: &TableSchema,
+        query: &Query,
+    ) -> Result<Vec<Row>, CaspioError> {
+        let wanted = query.limit.unwrap_or(u32::MAX);
+        let query = Query { limit: Some(wanted.min(MAX_RECORDS + 1)), ..query.clone() };
+        let rows = self.caspio.list(context, schema, &query).await?;
+        if rows.len() > MAX_RECORDS as usize { Err(too_many()) } else { Ok(rows) }
     }
 
     /// Decides what an effect will do: which records it touches is read before it is sent.
@@ -138,32 +192,37 @@ impl Performer {
             {
                 Err(unrestricted())
             }
-            Action::UpsertRecord { table, criteria, .. } => {
-                let found = self.pin(&context, table, criteria, 1).await?;
+            Action::UpsertRecord { criteria, .. } => {
+                let found = self.pin(&context, action, criteria, 1).await?;
                 Ok(Planned::Do(match found.first() {
                     Some(first) => Plan::Update { pk_ids: vec![*first] },
                     None => Plan::Create,
                 }))
             }
-            Action::UpdateRecords { table, criteria, .. } => {
-                let pk_ids = self.pin_all(&context, table, criteria).await?;
+            Action::UpdateRecords { criteria, .. } => {
+                let pk_ids = self.pin_all(&context, action, criteria).await?;
                 Ok(if pk_ids.is_empty() {
                     Planned::Nothing(Answer::Updated { affected: 0, rows: Vec::new() })
                 } else {
                     Planned::Do(Plan::Update { pk_ids })
                 })
             }
-            Action::DeleteRecords { table, criteria } => {
+            Action::DeleteRecords { criteria, .. } => {
                 if !criteria.restricts() {
                     return Err(unrestricted());
                 }
-                let pk_ids = self.pin_all(&context, table, criteria).await?;
+                let pk_ids = self.pin_all(&context, action, criteria).await?;
                 Ok(if pk_ids.is_empty() {
                     Planned::Nothing(Answer::Deleted(0))
                 } else {
                     Planned::Do(Plan::Delete { pk_ids })
                 })
             }
+            // One attachment a record: whatever is done twice leaves the same.
+            Action::Attachment { .. } => Ok(call(true, None)),
+            Action::File(action) => Ok(call(files::is_repeatable(action), None)),
+            Action::Directory(action) => Ok(call(directories::is_repeatable(action), None)),
+            Action::Task(action) => self.plan_task(&context, action).await,
             _ => Err(CaspioError::misuse("a read was planned as an effect")),
         }
     }
@@ -171,25 +230,32 @@ impl Performer {
     async fn pin(
         &self,
         context: &CallContext,
-        table: &str,
+        action: &Action,
         criteria: &Criteria,
         limit: u32,
     ) -> Result<Vec<i64>, CaspioError> {
-        let schema = self.schema(context, table).await?;
-        let ids = self.caspio.pk_ids(context, &schema, criteria, limit).await;
-        self.learn(table, ids).await
+        let table = action.table().unwrap_or_default();
+        let mut schema = self.schema(context, table).await?;
+        let mut ids = self.caspio.pk_ids(context, &schema, criteria, limit).await;
+        if let Err(error) = &ids
+            && self.learned(action, error).await
+        {
+            schema = self.schema(context, table).await?;
+            ids = self.caspio.pk_ids(context, &schema, criteria, limit).await;
+        }
+        ids
     }
 
     async fn pin_all(
         &self,
         context: &CallContext,
-        table: &str,
+        action: &Action,
         criteria: &Criteria,
     ) -> Result<Vec<i64>, CaspioError> {
         if let Some(id) = criteria.as_pk_id() {
             return Ok(vec![id]);
         }
-        let ids = self.pin(context, table, criteria, MAX_RECORDS + 1).await?;
+        let ids = self.pin(context, action, criteria, MAX_RECORDS + 1).await?;
         if ids.len() > MAX_RECORDS as usize {
             return Err(too_many());
         }
@@ -205,7 +271,10 @@ impl Performer {
         step: u32,
         first: bool,
     ) -> Result<Option<NewWrite>, CaspioError> {
-        let Some(table) = action.table() else { return Ok(None) };
+        // Files, users and tasks have no webhooks; of an attachment no field is told that could be compared.
+        let (Some(table), false) = (action.table(), matches!(plan, Plan::Call { .. })) else {
+            return Ok(None);
+        };
         let schema = self.schema(&self.context(action), table).await?;
         let row = match action {
             Action::CreateRecord { row, .. } | Action::UpsertRecord { row, .. } => Some(row),
@@ -232,6 +301,7 @@ impl Performer {
                 }
                 (TriggerKind::RecordUpdate, changed)
             }
+            Plan::Call { .. } => return Ok(None),
         };
         let (connection, began_at) = (self.caspio.connection(), self.caspio.now());
         let writing = Writing { tenant, connection, kind, schema: &schema, row, pk_ids, began_at };
@@ -258,6 +328,15 @@ impl Performer {
         repeated: bool,
     ) -> Result<Answer, CaspioError> {
         let context = self.context(action).committed();
+        match action {
+            Action::Attachment { table, field, action } => {
+                return self.carry_out_attachment(&context, table, field, action, repeated).await;
+            }
+            Action::File(action) => return self.carry_out_file(&context, action, repeated).await,
+            Action::Directory(action) => return self.carry_out_directory(&context, action, repeated).await,
+            Action::Task(action) => return self.carry_out_task(&context, action, plan).await,
+            _ => {}
+        }
         let Some(table) = action.table() else {
             return Err(CaspioError::misuse("an effect without a table"));
         };
@@ -288,10 +367,38 @@ impl Performer {
                 let deleted = self.caspio.delete_pks(&context, &schema, pk_ids).await;
                 deleted.map(|n| Answer::Deleted(all(n, pk_ids)))
             }
-            _ => Err(CaspioError::misuse("the plan does not fit the action")),
+            _ => Err(unfit_plan()),
         };
-        self.learn(table, answer).await
+        if let Err(error) = &answer {
+            self.learned(action, error).await;
+        }
+        answer
     }
+}
+
+/// Whose fields an action is about.
+fn named(action: &Action) -> Option<Named<'_>> {
+    match action {
+        Action::Directory(directory) => directory.directory().map(Named::Directory),
+        _ => action.table().map(Named::Table).or_else(|| action.view().map(Named::View)),
+    }
+}
+
+/// The plan of one request.
+fn call(repeatable: bool, key: Option<String>) -> Planned {
+    Planned::Do(Plan::Call { repeatable, key })
+}
+
+fn performed_as_read() -> CaspioError {
+    CaspioError::misuse("an effect was performed as a read")
+}
+
+fn performed_as_effect() -> CaspioError {
+    CaspioError::misuse("a read was performed as an effect")
+}
+
+fn unfit_plan() -> CaspioError {
+    CaspioError::misuse("the plan does not fit the action")
 }
 
 fn too_many() -> CaspioError {

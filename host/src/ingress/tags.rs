@@ -94,9 +94,11 @@ mod tests {
             writable,
             label: String::new(),
             choices: Vec::new(),
+            time_zone: String::new(),
         };
         TableSchema {
             table: "T".to_owned(),
+            kind: crate::model::SchemaKind::Table,
             fields: vec![
                 field("Name", FieldType::TextShort, true),
                 field("Sum", FieldType::Currency, true),

@@ -110,5 +110,14 @@ pub(super) fn affected(result: &Result<Answer, ActionError>) -> Option<u32> {
         Answer::Deleted(n) => Some(*n),
         Answer::Tables(names) => count(names.len()),
         Answer::Fields(fields) => count(fields.len()),
+        Answer::Attachments(list) => count(list.len()),
+        Answer::Folders(list) => count(list.len()),
+        Answer::Files(list) => count(list.len()),
+        Answer::Directories(list) => count(list.len()),
+        Answer::Tasks(list) => count(list.len()),
+        Answer::WasThere(was_there) => count(usize::from(*was_there)),
+        Answer::Content(_) | Answer::Uploaded(_) | Answer::Activated(_) | Answer::Task(_) => Some(1),
+        // How many there are is no number of records that came.
+        Answer::Count(_) | Answer::Done => None,
     }
 }

@@ -18,6 +18,13 @@ pub enum Plan {
         /// Their `PK_ID`s.
         pk_ids: Vec<i64>,
     },
+    /// One request about something else than records: a file, a user, a task.
+    Call {
+        /// Doing it twice leaves the same as doing it once.
+        repeatable: bool,
+        /// Caspio's key of what it is about, where the guest gave a name.
+        key: Option<String>,
+    },
 }
 
 impl Plan {
@@ -28,6 +35,7 @@ impl Plan {
         match self {
             Self::Create => false,
             Self::Update { .. } | Self::Delete { .. } => true,
+            Self::Call { repeatable, .. } => *repeatable,
         }
     }
 }

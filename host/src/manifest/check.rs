@@ -38,9 +38,18 @@ pub(super) fn check(raw: Raw, text: &str) -> Result<Manifest, ManifestError> {
             "`connection` must name one of `caspian connection list`".to_owned(),
         );
     }
-    let grants = Grants {
-        tables: raw.grants.tables.iter().map(|(name, ops)| (name.clone(), ops.get_ref().clone())).collect(),
-    };
+    let grants = Grants::of(&raw.grants);
+    for (table, fields) in &raw.grants.attachments {
+        if ![Op::Read, Op::Update].iter().any(|op| grants.allows(table, *op)) {
+            return wrong(
+                fields.span().start,
+                format!(
+                    "`attachments` names table \"{table}\", of which `tables` grants neither read nor update; add what the \
+                     workflow does with the files"
+                ),
+            );
+        }
+    }
     if raw.triggers.is_empty() {
         return wrong(
             0,

@@ -7,6 +7,7 @@
 
 mod check;
 mod error;
+mod grants;
 mod limits;
 mod raw;
 mod schedule;
@@ -16,61 +17,13 @@ use std::collections::BTreeMap;
 use crate::model::{Limits, Reconcile, TriggerKind};
 
 pub use error::ManifestError;
+pub use grants::{DirectoryOp, FileOp, Grants, Op, ViewOp};
 pub use limits::{Chain, LimitSettings, Retry, RunSettings};
 pub use schedule::{Missed, Schedule};
 
 /// Caspio's event sources: the five of its contract and the two that its own n8n node sends.
 pub const SOURCES: &[&str] =
     &["Datasheet", "DataPages", "RESTAPIs", "TriggeredActions", "Tasks", "DataParts", "Extensions"];
-
-/// An operation on a table that can be granted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Op {
-    /// Records may be read, and compared in criteria.
-    Read,
-    /// Records may be created.
-    Create,
-    /// Records may be changed.
-    Update,
-    /// Records may be deleted.
-    Delete,
-}
-
-impl Op {
-    /// All of them.
-    pub const ALL: &'static [Self] = &[Self::Read, Self::Create, Self::Update, Self::Delete];
-
-    /// As in manifests.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Create => "create",
-            Self::Update => "update",
-            Self::Delete => "delete",
-        }
-    }
-}
-
-/// What a workflow may do. Nothing that is not named.
-#[derive(Debug, Clone, Default)]
-pub struct Grants {
-    tables: Vec<(String, Vec<Op>)>,
-}
-
-impl Grants {
-    /// Whether an operation on a table is granted. Names are compared as Caspio does, without regard to case.
-    #[must_use]
-    pub fn allows(&self, table: &str, op: Op) -> bool {
-        self.tables.iter().any(|(name, ops)| name.eq_ignore_ascii_case(table) && ops.contains(&op))
-    }
-
-    /// Tables on which something is granted.
-    pub fn tables(&self) -> impl Iterator<Item = &str> {
-        self.tables.iter().map(|(name, _)| name.as_str())
-    }
-}
 
 /// `[[trigger]]`: what starts a run.
 #[derive(Debug, Clone, PartialEq, Eq)]

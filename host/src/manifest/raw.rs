@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{Chain, LimitSettings, Missed, Op, Retry, RunSettings};
+use super::{Chain, DirectoryOp, FileOp, LimitSettings, Missed, Op, Retry, RunSettings, ViewOp};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -53,4 +53,9 @@ pub(super) struct RawReconcile {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawGrants {
     pub(super) tables: BTreeMap<String, Spanned<Vec<Op>>>,
+    pub(super) views: BTreeMap<String, Vec<ViewOp>>,
+    pub(super) attachments: BTreeMap<String, Spanned<Vec<String>>>,
+    pub(super) files: Vec<FileOp>,
+    pub(super) directories: BTreeMap<String, Vec<DirectoryOp>>,
+    pub(super) tasks: Vec<String>,
 }

@@ -1,4 +1,4 @@
-use crate::manifest::{Manifest, Op};
+use crate::manifest::{DirectoryOp, FileOp, Manifest, Op, ViewOp};
 use crate::model::TriggerKind;
 
 const GOOD: &str = r#"
@@ -18,6 +18,11 @@ sources = ["datasheet", "DataPages"]
 
 [grants]
 tables = { Patients = ["read"], Tasks = ["create"], Contacts = ["read", "create", "update"] }
+views = { ActivePatients = ["read"] }
+attachments = { Patients = ["Photo"] }
+files = ["read", "write"]
+directories = { Staff = ["read", "activate"] }
+tasks = ["Import contacts"]
 
 [limits]
 memory_mib = 16
@@ -37,6 +42,15 @@ fn a_good_manifest_says_what_it_says() {
     assert_eq!(m.triggers[1].sources, ["Datasheet", "DataPages"]);
     assert!(m.grants.allows("patients", Op::Read) && !m.grants.allows("Patients", Op::Create));
     assert!(!m.grants.allows("Other", Op::Read));
+    assert!(
+        m.grants.allows_view("activepatients", ViewOp::Read)
+            && !m.grants.allows_view("Patients", ViewOp::Read)
+    );
+    assert!(m.grants.allows_attachment("patients", "PHOTO") && !m.grants.allows_attachment("Tasks", "Photo"));
+    assert!(m.grants.allows_files(FileOp::Write) && !m.grants.allows_files(FileOp::Delete));
+    assert!(m.grants.allows_directory("staff", DirectoryOp::Activate));
+    assert!(!m.grants.allows_directory("Staff", DirectoryOp::Delete));
+    assert!(m.grants.allows_task("import CONTACTS") && !m.grants.allows_task("Import"));
     assert_eq!(m.limits.memory_mib, 16);
     assert_eq!(m.limits.wall_seconds, 30);
     assert_eq!(m.retry.attempts, 6);
@@ -64,6 +78,13 @@ fn every_mistake_is_named_with_its_place() {
         (format!("{base}{trigger}{trigger}"), 6, "same event and table"),
         (format!("{base}{trigger}[grants]\ntables = {{ T = [\"create\"] }}\n"), 3, "could start itself"),
         (format!("{base}{trigger}[grants]\ntables = {{ T = [\"fly\"] }}\n"), 7, "unknown variant"),
+        (format!("{base}{trigger}[grants]\nviews = {{ V = [\"update\"] }}\n"), 7, "unknown variant"),
+        (format!("{base}{trigger}[grants]\nfiles = [\"fly\"]\n"), 7, "unknown variant"),
+        (
+            format!("{base}{trigger}[grants]\nattachments = {{ X = [\"A\"] }}\n"),
+            7,
+            "grants neither read nor update",
+        ),
         (format!("{base}{trigger}[limits]\nfuel = 1\n"), 6, "`limits.fuel` must be"),
         (format!("{base}{trigger}[retry]\nattempts = 0\n"), 6, "`retry.attempts` must be"),
         (format!("{base}{trigger}[loop]\nself_depth = 9\n"), 6, "`loop.self_depth` must be no more than"),

@@ -1,30 +1,11 @@
-//! What a guest may ask for, and what it is answered. One action is one step of a run.
+//! What a guest may ask for, and why it may not get it. One action is one step of a run.
 
 use serde::{Deserialize, Serialize};
 
-use super::{Criteria, Field, Row};
-
-/// A key to sort by.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SortKey {
-    /// The field.
-    pub field: String,
-    /// Largest first.
-    pub descending: bool,
-}
-
-/// A query for records.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Query {
-    /// Fields to read; empty: all.
-    pub select: Vec<String>,
-    /// Which records; none: all.
-    pub criteria: Option<Criteria>,
-    /// Order; `PK_ID` is always appended.
-    pub order: Vec<SortKey>,
-    /// At most so many records.
-    pub limit: Option<u32>,
-}
+use super::{
+    Aggregation, AttachmentAction, Criteria, DirectoryAction, FileAction, Query, Row, Source, TaskAction,
+    ViewAction,
+};
 
 /// One call of a guest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -85,6 +66,37 @@ pub enum Action {
         /// The table.
         table: String,
     },
+    /// `aggregates.count`
+    Count {
+        /// Where.
+        source: Source,
+        /// Which records; none: all.
+        criteria: Option<Criteria>,
+    },
+    /// `aggregates.select`
+    Aggregate {
+        /// Over what.
+        source: Source,
+        /// What is asked.
+        aggregation: Aggregation,
+    },
+    /// `views`
+    View(ViewAction),
+    /// `attachments`
+    Attachment {
+        /// The table.
+        table: String,
+        /// The attachment field.
+        field: String,
+        /// What is done there.
+        action: AttachmentAction,
+    },
+    /// `files`
+    File(FileAction),
+    /// `directories`
+    Directory(DirectoryAction),
+    /// `tasks`
+    Task(TaskAction),
 }
 
 /// Whether an action changes something outside.
@@ -109,6 +121,13 @@ impl Action {
             Self::DeleteRecords { .. } => "records.delete",
             Self::ListTables => "tables.list",
             Self::ListFields { .. } => "tables.fields",
+            Self::Count { .. } => "aggregates.count",
+            Self::Aggregate { .. } => "aggregates.select",
+            Self::View(action) => action.name(),
+            Self::Attachment { action, .. } => action.name(),
+            Self::File(action) => action.name(),
+            Self::Directory(action) => action.name(),
+            Self::Task(action) => action.name(),
         }
     }
 
@@ -122,9 +141,42 @@ impl Action {
             | Self::UpdateRecords { table, .. }
             | Self::UpsertRecord { table, .. }
             | Self::DeleteRecords { table, .. }
-            | Self::ListFields { table } => Some(table),
-            Self::ListTables => None,
+            | Self::ListFields { table }
+            | Self::Count { source: Source::Table(table), .. }
+            | Self::Aggregate { source: Source::Table(table), .. }
+            | Self::Attachment { table, .. } => Some(table),
+            Self::ListTables
+            | Self::Count { .. }
+            | Self::Aggregate { .. }
+            | Self::View(_)
+            | Self::File(_)
+            | Self::Directory(_)
+            | Self::Task(_) => None,
         }
+    }
+
+    /// The view it is about, when it is about one.
+    #[must_use]
+    pub fn view(&self) -> Option<&str> {
+        match self {
+            Self::Count { source: Source::View(view), .. }
+            | Self::Aggregate { source: Source::View(view), .. }
+            | Self::View(
+                ViewAction::Fields { view } | ViewAction::Records { view, .. } | ViewAction::Get { view, .. },
+            ) => Some(view),
+            _ => None,
+        }
+    }
+
+    /// As shown to people, who have no use for a file's bytes: without them.
+    #[must_use]
+    pub fn without_content(mut self) -> Self {
+        match &mut self {
+            Self::Attachment { action: AttachmentAction::Upload { content, .. }, .. }
+            | Self::File(FileAction::Upload { content, .. }) => content.0.clear(),
+            _ => {}
+        }
+        self
     }
 
     /// Whether it changes something.
@@ -135,41 +187,13 @@ impl Action {
             | Self::UpdateRecords { .. }
             | Self::UpsertRecord { .. }
             | Self::DeleteRecords { .. } => Effect::Changes,
+            Self::Attachment { action, .. } => action.effect(),
+            Self::File(action) => action.effect(),
+            Self::Directory(action) => action.effect(),
+            Self::Task(action) => action.effect(),
             _ => Effect::None,
         }
     }
-}
-
-/// What an action answered.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Answer {
-    /// To `records.list`.
-    Rows(Vec<Row>),
-    /// To `records.get`.
-    Record(Option<Row>),
-    /// To `records.create`.
-    Created(Row),
-    /// To `records.update`.
-    Updated {
-        /// How many matched.
-        affected: u32,
-        /// The records after the change, when asked for.
-        rows: Vec<Row>,
-    },
-    /// To `records.upsert`.
-    Upserted {
-        /// Created, not updated.
-        created: bool,
-        /// The record after the change.
-        row: Row,
-    },
-    /// To `records.delete`.
-    Deleted(u32),
-    /// To `tables.list`.
-    Tables(Vec<String>),
-    /// To `tables.fields`.
-    Fields(Vec<Field>),
 }
 
 /// Why an action was not done; the cases are those of `error` in `wit/`. Texts hold no values of records.

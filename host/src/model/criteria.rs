@@ -24,6 +24,8 @@ pub enum Operator {
     Contains(String),
     /// Text that starts with this text.
     StartsWith(String),
+    /// Text that matches a pattern of SQL Server's LIKE: `%`, `_`, `[a-z]`, `[^a]`.
+    Like(String),
     /// One of these. Empty: none.
     AnyOf(Vec<Value>),
     /// Null or "".
@@ -83,6 +85,16 @@ impl Criteria {
             Self::All(list) => list.iter().any(Self::restricts),
             Self::Any(list) => list.iter().all(Self::restricts),
             Self::Not(inner) => !inner.fields().is_empty(),
+        }
+    }
+
+    /// Levels of the tree; one comparison has one.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        match self {
+            Self::Compare { .. } => 1,
+            Self::All(list) | Self::Any(list) => 1 + list.iter().map(Self::depth).max().unwrap_or(0),
+            Self::Not(inner) => 1 + inner.depth(),
         }
     }
 

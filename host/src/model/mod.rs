@@ -5,26 +5,32 @@
 //! raise [`JOURNAL_VERSION`] when a meaning changes.
 
 mod action;
+mod answer;
 mod criteria;
 mod event;
 mod ids;
 mod limits;
+mod query;
 mod reconcile;
 mod schema;
 mod state;
+mod subjects;
 mod value;
 
-pub use action::{Action, ActionError, Answer, Effect, Query, SortKey};
+pub use action::{Action, ActionError, Effect};
+pub use answer::{Answer, Attachment, Directory, File, Folder, StoredFile, Task};
 pub use criteria::{Criteria, Operator};
 pub use event::{Event, TriggerKind};
 pub use ids::{
     BackfillId, ConnectionId, EventId, IdError, MessageId, RunId, TenantId, UrlId, WebhookId, WorkflowId,
 };
 pub use limits::Limits;
+pub use query::{Aggregate, AggregateFunction, Aggregation, Query, SortKey, Source};
 pub use reconcile::{NameTag, Reconcile, RowTags};
-pub use schema::{Field, FieldType, TableSchema};
+pub use schema::{Field, FieldType, SchemaKind, TableSchema};
 pub use state::{BackfillState, Cause, MessageState, RunState, TokenScope, WorkflowState};
-pub use value::{Choice, Row, Value};
+pub use subjects::{AttachmentAction, DirectoryAction, FileAction, TaskAction, ViewAction};
+pub use value::{Choice, Content, Row, Value};
 
 /// Version of what is derived from a run (virtual clock, random, fingerprints) and of the journal's
 /// encoding. Stored with every run, because runs sleep across upgrades.

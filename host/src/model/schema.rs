@@ -75,6 +75,22 @@ impl FieldType {
         }
     }
 
+    /// Unset, it has no value; unset text is "".
+    #[must_use]
+    pub fn is_null_when_unset(&self) -> bool {
+        matches!(
+            self,
+            Self::Number
+                | Self::Integer
+                | Self::Currency
+                | Self::DateTime
+                | Self::File
+                | Self::ListString
+                | Self::ListNumber
+                | Self::ListDateTime
+        )
+    }
+
     /// Caspio writes it itself, or it has routes of its own.
     #[must_use]
     pub fn written_by_caspio(&self) -> bool {
@@ -105,13 +121,47 @@ pub struct Field {
     pub label: String,
     /// The choices of a LIST field.
     pub choices: Vec<Choice>,
+    /// The zone in which Caspio writes a TIMESTAMP, in Caspio's words; "" when there is none.
+    #[serde(default)]
+    pub time_zone: String,
 }
 
-/// The fields of one table, without `PK_ID`, which every table has.
+/// What has the fields.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SchemaKind {
+    /// A table.
+    #[default]
+    Table,
+    /// A view: its `PK_ID` is text, one number a table.
+    View,
+    /// A directory of users.
+    Directory {
+        /// Caspio's id.
+        id: String,
+    },
+}
+
+impl SchemaKind {
+    /// The word for it, for texts.
+    #[must_use]
+    pub fn noun(&self) -> &'static str {
+        match self {
+            Self::Table => "table",
+            Self::View => "view",
+            Self::Directory { .. } => "directory",
+        }
+    }
+}
+
+/// The fields of one table (or view, or directory), without `PK_ID`, which every table has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableSchema {
     /// The table's name.
     pub table: String,
+    /// What it is.
+    #[serde(default)]
+    pub kind: SchemaKind,
     /// Its fields in Caspio's order.
     pub fields: Vec<Field>,
 }

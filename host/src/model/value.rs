@@ -70,6 +70,17 @@ impl fmt::Debug for Choice {
     }
 }
 
+/// A file's bytes.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Content(#[serde(with = "base64_bytes")] pub Vec<u8>);
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Content({} bytes)", self.0.len())
+    }
+}
+
 /// One row: named values in Caspio's order.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -89,6 +100,15 @@ impl Row {
             Value::Integer(id) => Some(*id),
             Value::Decimal(text) | Value::Text(text) => text.parse().ok(),
             _ => None,
+        }
+    }
+
+    /// The numbers of its `PK_ID`: one, or of a view over several tables one a table.
+    #[must_use]
+    pub fn key(&self) -> Option<Vec<i64>> {
+        match self.get("PK_ID")? {
+            Value::Text(text) => text.split(',').map(|part| part.trim().parse().ok()).collect(),
+            _ => self.pk_id().map(|id| vec![id]),
         }
     }
 }

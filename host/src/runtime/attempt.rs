@@ -18,6 +18,7 @@ use super::wall::WallBudget;
 
 /// Bytes of lists and strings that one call may carry into the host: a file's size, not a memory's.
 const HOSTCALL_BYTES: usize = 32 << 20;
+const _: () = assert!(crate::caspio::LARGEST_FILE < HOSTCALL_BYTES, "the largest file fits a call");
 /// Longest text of a result or failure that is kept.
 const TEXT_MAX: usize = 64 << 10;
 /// How much of standard error explains a trap.

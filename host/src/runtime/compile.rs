@@ -136,7 +136,19 @@ fn check_world(engine: &Engine, component: &Component) -> Result<(), ComponentEr
 }
 
 fn is_offered(import: &str) -> bool {
-    const OURS: [&str; 5] = ["types", "records", "tables", "log", "settings"];
+    const OURS: [&str; 11] = [
+        "types",
+        "records",
+        "tables",
+        "aggregates",
+        "views",
+        "attachments",
+        "files",
+        "directories",
+        "tasks",
+        "log",
+        "settings",
+    ];
     const WASI: [&str; 6] = ["cli", "io", "clocks", "random", "filesystem", "sockets"];
     let (path, version) = import.split_once('@').unwrap_or((import, ""));
     let Some((package, interface)) = path.split_once('/') else { return false };

@@ -1,7 +1,9 @@
 //! Between the contract's types and the model's.
 
+use crate::caspio::parse_criteria;
 use crate::model::{
-    ActionError, Choice, Criteria, Event, EventId, Field, FieldType, Operator, Row, TriggerKind, Value,
+    ActionError, Choice, Criteria, Event, EventId, Field, FieldType, Operator, Query, Row, SortKey,
+    TriggerKind, Value,
 };
 
 use super::bindings::caspian::workflow::{records, tables, types};
@@ -37,9 +39,7 @@ fn value_out(value: Value) -> types::Value {
         Value::Boolean(v) => types::Value::Boolean(v),
         Value::Date(v) => types::Value::Date(v),
         Value::DateTime(v) => types::Value::DateTime(v),
-        Value::Choices(v) => types::Value::Choices(
-            v.into_iter().map(|c| types::Choice { key: c.key, label: c.label }).collect(),
-        ),
+        Value::Choices(v) => types::Value::Choices(v.into_iter().map(choice_out).collect()),
         Value::Bytes(v) => types::Value::Bytes(v),
     }
 }
@@ -84,6 +84,7 @@ fn operator(operator: records::Operator) -> Operator {
         records::Operator::GreaterOrEqual(v) => Operator::GreaterOrEqual(value_in(v)),
         records::Operator::Contains(t) => Operator::Contains(t),
         records::Operator::StartsWith(t) => Operator::StartsWith(t),
+        records::Operator::Like(pattern) => Operator::Like(pattern),
         records::Operator::AnyOf(list) => Operator::AnyOf(list.into_iter().map(value_in).collect()),
         records::Operator::IsEmpty => Operator::IsEmpty,
         records::Operator::IsNotEmpty => Operator::IsNotEmpty,
@@ -92,6 +93,8 @@ fn operator(operator: records::Operator) -> Operator {
 
 /// The tree of a list of nodes. Children lie behind their parent and belong to one parent only, so
 /// there is neither a cycle nor a blow-up.
+///
+/// A condition as text is a leaf; what it may hold is bounded by its parser.
 pub(super) fn criteria(nodes: Vec<records::Criterion>) -> Result<Criteria, &'static str> {
     let mut built: Vec<Option<(Criteria, usize)>> = Vec::new();
     built.resize_with(nodes.len(), || None);
@@ -117,6 +120,11 @@ pub(super) fn criteria(nodes: Vec<records::Criterion>) -> Result<Criteria, &'sta
         let tree = match node {
             records::Criterion::Compare(c) => {
                 Criteria::Compare { field: c.field, operator: operator(c.operator) }
+            }
+            records::Criterion::Text(text) => {
+                let tree = parse_criteria(&text)?;
+                depth = tree.depth();
+                tree
             }
             records::Criterion::All(list) => Criteria::All(children(list)?),
             records::Criterion::Any(list) => Criteria::Any(children(list)?),
@@ -167,7 +175,27 @@ pub(super) fn field_info(field: Field) -> tables::FieldInfo {
         unique: field.unique,
         writable: field.writable,
         label: field.label,
+        choices: field.choices.into_iter().map(choice_out).collect(),
+        time_zone: field.time_zone,
     }
+}
+
+fn choice_out(choice: Choice) -> types::Choice {
+    types::Choice { key: choice.key, label: choice.label }
+}
+
+/// A query of the contract.
+pub(super) fn query(query: records::Query) -> Result<Query, &'static str> {
+    Ok(Query {
+        select: query.select,
+        criteria: query.criteria.map(criteria).transpose()?,
+        order: query.order.into_iter().map(sort_key).collect(),
+        limit: query.limit,
+    })
+}
+
+pub(super) fn sort_key(key: records::SortKey) -> SortKey {
+    SortKey { field: key.field, descending: key.descending }
 }
 
 /// The event as the guest gets it.
@@ -209,6 +237,9 @@ mod tests {
         let tree = criteria(nodes).unwrap();
         assert_eq!(tree.fields(), ["A", "A"]);
         assert!(matches!(tree, Criteria::All(list) if matches!(list[1], Criteria::Not(_))));
+        let text = records::Criterion::Text("B = 1 AND C IS NULL".to_owned());
+        let tree = criteria(vec![records::Criterion::Any(vec![1, 2]), leaf(), text]).unwrap();
+        assert_eq!(tree.fields(), ["A", "B", "C"]);
         assert!(matches!(criteria(vec![records::Criterion::All(Vec::new())]), Ok(Criteria::All(_))));
     }
 
@@ -223,6 +254,8 @@ mod tests {
             vec![All(vec![1, 1]), leaf()],
             vec![leaf(), leaf()],
             (1..200).map(Not).chain([leaf()]).collect(),
+            vec![Not(1), records::Criterion::Text("1=1".to_owned())],
+            (1..17).map(Not).chain([records::Criterion::Text(format!("{}A=1", "NOT ".repeat(16)))]).collect(),
         ] {
             assert!(criteria(nodes).is_err());
         }

@@ -1,24 +1,80 @@
 //! About how many bytes a call and its answer are: what the host holds in memory and journals of them.
 
-use crate::model::{Action, ActionError, Answer, Choice, Criteria, Operator, Row, Value};
+use crate::model::{
+    Action, ActionError, Aggregation, Answer, AttachmentAction, Choice, Criteria, DirectoryAction, Field,
+    FileAction, Operator, Query, Row, Task, TaskAction, Value, ViewAction,
+};
 
 /// What each item takes besides its text.
 const ITEM: usize = 16;
+/// Key, media type and dates of a file.
+const DATES: usize = 96;
 
 /// A call of a guest.
 pub(super) fn of_action(action: &Action) -> usize {
     let rest = match action {
-        Action::ListRecords { query, .. } => texts(query.select.iter().map(String::as_str))
-            .saturating_add(texts(query.order.iter().map(|key| key.field.as_str())))
-            .saturating_add(query.criteria.as_ref().map_or(0, of_criteria)),
+        Action::ListRecords { query, .. } => of_query(query),
         Action::CreateRecord { row, .. } => of_row(row),
         Action::UpdateRecords { criteria, changes: row, .. } | Action::UpsertRecord { criteria, row, .. } => {
             of_criteria(criteria).saturating_add(of_row(row))
         }
         Action::DeleteRecords { criteria, .. } => of_criteria(criteria),
         Action::GetRecord { .. } | Action::ListTables | Action::ListFields { .. } => 0,
+        Action::Count { criteria, .. } => criteria.as_ref().map_or(0, of_criteria),
+        Action::Aggregate { aggregation, .. } => of_aggregation(aggregation),
+        Action::View(action) => match action {
+            ViewAction::List | ViewAction::Fields { .. } => 0,
+            ViewAction::Records { query, .. } => of_query(query),
+            ViewAction::Get { key, .. } => key.len(),
+        },
+        Action::Attachment { field, action, .. } => field.len().saturating_add(match action {
+            AttachmentAction::List { criteria } => criteria.as_ref().map_or(0, of_criteria),
+            AttachmentAction::Upload { file_name, content, .. } => {
+                file_name.len().saturating_add(content.0.len())
+            }
+            AttachmentAction::Rename { file_name, .. } => file_name.len(),
+            AttachmentAction::Download { .. } | AttachmentAction::Delete { .. } => 0,
+        }),
+        Action::File(action) => match action {
+            FileAction::Folders { parent: key } | FileAction::List { folder: key } => {
+                key.as_ref().map_or(0, String::len)
+            }
+            FileAction::Download { key } | FileAction::Delete { key } => key.len(),
+            FileAction::Upload { folder, name, content, .. } => {
+                let names = folder.as_ref().map_or(0, String::len).saturating_add(name.len());
+                names.saturating_add(content.0.len())
+            }
+        },
+        Action::Directory(action) => match action {
+            DirectoryAction::List => 0,
+            DirectoryAction::Users { query, .. } => of_query(query),
+            DirectoryAction::CreateUser { row, .. } => of_row(row),
+            DirectoryAction::UpdateUser { user, changes, .. } => user.len().saturating_add(of_row(changes)),
+            DirectoryAction::DeleteUser { user, .. } | DirectoryAction::ActivateUser { user, .. } => {
+                user.len()
+            }
+        }
+        .saturating_add(action.directory().map_or(0, str::len)),
+        Action::Task(TaskAction::List) => 0,
+        Action::Task(TaskAction::Get { task } | TaskAction::Run { task }) => task.len(),
     };
-    rest.saturating_add(ITEM).saturating_add(action.table().map_or(0, str::len))
+    let named = action.table().or(action.view()).map_or(0, str::len);
+    rest.saturating_add(ITEM).saturating_add(named)
+}
+
+fn of_query(query: &Query) -> usize {
+    texts(query.select.iter().map(String::as_str))
+        .saturating_add(texts(query.order.iter().map(|key| key.field.as_str())))
+        .saturating_add(query.criteria.as_ref().map_or(0, of_criteria))
+}
+
+fn of_aggregation(aggregation: &Aggregation) -> usize {
+    let aggregates = aggregation.aggregates.iter();
+    let names = aggregates.map(|a| a.name.len().saturating_add(a.field.as_ref().map_or(0, String::len)));
+    sum(names)
+        .saturating_add(texts(aggregation.group_by.iter().map(String::as_str)))
+        .saturating_add(texts(aggregation.order.iter().map(|key| key.field.as_str())))
+        .saturating_add(aggregation.criteria.as_ref().map_or(0, of_criteria))
 }
 
 /// What it was answered.
@@ -28,9 +84,18 @@ pub(super) fn of_answer(answer: &Result<Answer, ActionError>) -> usize {
         Ok(Answer::Record(row)) => row.as_ref().map_or(0, of_row),
         Ok(Answer::Created(row) | Answer::Upserted { row, .. }) => of_row(row),
         Ok(Answer::Tables(names)) => texts(names.iter().map(String::as_str)),
-        Ok(Answer::Fields(fields)) => texts(fields.iter().map(|field| field.name.as_str())),
+        Ok(Answer::Fields(fields)) => sum(fields.iter().map(of_field)),
+        Ok(Answer::Content(content)) => content.0.len(),
+        Ok(Answer::Attachments(list)) => sum(list.iter().map(|a| a.file_name.len().saturating_add(DATES))),
+        Ok(Answer::Folders(list)) => sum(list.iter().map(|f| f.name.len().saturating_add(DATES))),
+        Ok(Answer::Files(list)) => sum(list.iter().map(|f| f.name.len().saturating_add(DATES))),
+        Ok(Answer::Directories(list)) => texts(list.iter().map(|directory| directory.name.as_str())),
+        Ok(Answer::Tasks(list)) => sum(list.iter().map(of_task)),
+        Ok(Answer::Task(task)) => of_task(task),
+        Ok(Answer::Activated(address)) => address.as_ref().map_or(0, String::len),
+        Ok(Answer::Uploaded(stored)) => stored.key.len().saturating_add(stored.name.len()),
         // Texts of errors are the host's own, and short.
-        Ok(Answer::Deleted(_)) | Err(_) => ITEM,
+        Ok(Answer::Deleted(_) | Answer::Count(_) | Answer::Done | Answer::WasThere(_)) | Err(_) => ITEM,
     }
 }
 
@@ -44,6 +109,19 @@ fn texts<'a>(texts: impl Iterator<Item = &'a str>) -> usize {
 
 fn of_row(row: &Row) -> usize {
     sum(row.0.iter().map(|(name, value)| name.len().saturating_add(of_value(value))))
+}
+
+fn of_field(field: &Field) -> usize {
+    let choices = texts(field.choices.iter().map(|choice| choice.label.as_str()));
+    field.name.len().saturating_add(field.label.len()).saturating_add(choices)
+}
+
+fn of_task(task: &Task) -> usize {
+    texts(
+        [&task.key, &task.name, &task.status, &task.frequency, &task.time_zone, &task.note]
+            .map(String::as_str)
+            .into_iter(),
+    )
 }
 
 fn of_value(value: &Value) -> usize {
@@ -65,7 +143,7 @@ fn of_criteria(criteria: &Criteria) -> usize {
             | Operator::LessOrEqual(value)
             | Operator::Greater(value)
             | Operator::GreaterOrEqual(value) => of_value(value),
-            Operator::Contains(text) | Operator::StartsWith(text) => text.len(),
+            Operator::Contains(text) | Operator::StartsWith(text) | Operator::Like(text) => text.len(),
             Operator::AnyOf(values) => sum(values.iter().map(of_value)),
             Operator::IsEmpty | Operator::IsNotEmpty => 0,
         }),

@@ -462,3 +462,70 @@ async fn a_token_near_its_end_is_renewed() {
         heads[0].contains("bearer old") && heads[1].contains("bearer abc") && heads[2].contains("bearer abc")
     );
 }
+
+#[tokio::test]
+async fn choices_are_written_in_the_form_that_the_account_takes() {
+    let refused = || Act::Answer(400, "", r#"{"Code":"InvalidInputValue","Message":"m"}"#.to_owned());
+    let stored = || ok(r#"{"RecordsAffected":1}"#);
+    let script = [refused(), refused(), stored(), stored(), refused(), refused(), refused(), refused()];
+    let server = Server::start(script).await;
+    let (_clients, client) = client(&server);
+    let choices = vec![crate::model::Choice { key: 0, label: "english".to_owned() }];
+    let row = Row(vec![("Languages".to_owned(), Value::Choices(choices))]);
+    let update = async || client.update_pks(&context(), &schema(), &[1], &row, false).await;
+    assert_eq!(update().await.expect("the third form").affected, 1);
+    assert_eq!(update().await.expect("at once").affected, 1);
+    let error = update().await.expect_err("no form");
+    assert_eq!((error.code(), error.is_undecided()), ("invalid", false));
+    let bodies: Vec<String> = server.asked().into_iter().map(|asked| asked.body).collect();
+    let forms = [r#"{"Languages":"[2]"}"#, r#"{"Languages":[2]}"#, r#"{"Languages":["English"]}"#];
+    assert_eq!(bodies, [forms[0], forms[1], forms[2], forms[2], forms[2], forms[0], forms[1]]);
+    // A row without choices is not to blame for its form.
+    client.update_pks(&context(), &schema(), &[1], &self::row("x"), false).await.expect_err("refused");
+    assert_eq!(server.asked().len(), 8);
+}
+
+#[tokio::test]
+async fn files_go_as_forms_and_come_as_they_are() {
+    let uploaded = r#"{"Result":[{"Name":"a.txt","ExternalKey":"k1"}]}"#;
+    let server = Server::start([
+        Act::Answer(201, "", uploaded.to_owned()),
+        Act::Answer(201, "", "<html>".to_owned()),
+        ok("the content"),
+        ok(&"x".repeat(200)),
+        status(404),
+        status(204),
+        status(404),
+        Act::Cut(204),
+        Act::Drop,
+    ])
+    .await;
+    let clients = CaspioClients::new(ClientSettings { max_file_bytes: 100, ..settings() }).expect("clients");
+    let client = clients.connect(credentials(&server.base));
+    let context = context();
+    let file = ("a.txt", b"content".as_slice());
+    let stored = client.upload_file(&context, Some("f 1"), file, false).await.expect("stored");
+    assert_eq!((stored.key.as_str(), stored.name.as_str()), ("k1", "a.txt"));
+    let stored = client.upload_file(&context, None, file, true).await.expect("stored, whatever the answer");
+    assert_eq!((stored.key.as_str(), stored.name.as_str()), ("", "a.txt"));
+    let large = client.upload_file(&context, None, ("a.txt", &[0; 101]), true).await.expect_err("too large");
+    assert_eq!(large.code(), "too-large");
+    assert_eq!(client.download_file(&context, "k1").await.expect("content"), b"the content");
+    let large = client.download_file(&context, "k1").await.expect_err("too large");
+    assert!(large.code() == "too-large" && large.to_string().contains("100 bytes"), "{large}");
+    assert_eq!(client.download_file(&context, "k1").await.expect_err("none").code(), "not-found");
+    assert!(client.delete_file(&context, "k1").await.expect("deleted"));
+    assert!(!client.delete_file(&context, "k1").await.expect("was gone"));
+    assert!(client.delete_file(&context, "k1").await.expect("the status says it"));
+    assert!(client.delete_file(&context, "k1").await.expect_err("who knows").is_undecided());
+    let asked = server.asked();
+    let base = "/integrations/rest/v3/files";
+    assert_eq!(asked[0].line, format!("POST {base}?externalKey=f%201"));
+    assert_eq!(asked[1].line, format!("PUT {base}"));
+    let head = asked[0].head.to_lowercase();
+    assert!(head.contains("content-type: multipart/form-data; boundary=caspian-"), "{head}");
+    assert!(asked[0].body.contains("name=\"Files\"; filename=\"a.txt\"\r\n"), "{}", asked[0].body);
+    assert!(asked[1].body.contains("name=\"File\"; filename=\"a.txt\"\r\n"), "{}", asked[1].body);
+    assert!(asked[2].head.to_lowercase().contains("accept: application/octet-stream"), "{}", asked[2].head);
+    assert_eq!(asked.len(), 9);
+}

@@ -1,6 +1,7 @@
 //! The text of criteria: the cases, and hostile values against a reader of SQL's literals.
 
 use super::*;
+use crate::caspio::tests::nasty::Nasty;
 use crate::caspio::tests::schema;
 
 fn compare_to(field: &str, operator: Operator) -> Criteria {
@@ -189,77 +190,12 @@ fn unescaped(pattern: &str) -> Option<String> {
     Some(out)
 }
 
-/// A repeatable source of nasty texts.
-struct Nasty(u64);
-
-impl Nasty {
-    fn next(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from((self.0 >> 33) % bound as u64).expect("small")
-    }
-
-    fn text(&mut self) -> String {
-        const PIECES: &[&str] = &[
-            "'",
-            "''",
-            "'''",
-            "\"",
-            "\\",
-            "%",
-            "_",
-            "[",
-            "]",
-            "[%]",
-            "--",
-            "/*",
-            "*/",
-            ";",
-            " OR 1=1",
-            "'; DROP TABLE x--",
-            "N'",
-            "\u{2019}",
-            "\u{ff07}",
-            "\u{02bc}",
-            "é",
-            "😀",
-            "\u{202e}",
-            "\u{feff}",
-            "\u{7}",
-            "\u{1b}",
-            "\t",
-            "\n",
-            "\r\n",
-            "\u{85}",
-            "\u{2028}",
-            " ",
-            "a",
-            "O",
-            "0",
-            "(",
-            ")",
-            ",",
-            "=",
-            "&",
-            "#",
-            "+",
-            "?",
-            "%27",
-            "&#39;",
-            "@p",
-            "\u{1}",
-            "\u{10ffff}",
-        ];
-        let length = self.next(12);
-        (0..length).map(|_| PIECES[self.next(PIECES.len())]).collect()
-    }
-}
-
 #[test]
 fn a_hostile_text_is_always_one_literal_with_its_value() {
-    let mut nasty = Nasty(20_261_124);
+    let mut nasty = Nasty::new(20_261_124);
     for round in 0..20_000 {
-        let value = nasty.text();
-        let swallowed = value.contains("\\\n") || value.contains("\\\r");
+        let value = nasty.text(12);
+        let swallowed = Nasty::is_refused(&value);
         let equals = one("Email", Operator::Equals(t(&value)));
         let contains = one("Email", Operator::Contains(value.clone()));
         if swallowed {
@@ -285,7 +221,7 @@ fn a_hostile_text_is_always_one_literal_with_its_value() {
                 assert!(sql.is_ascii() && !sql.contains(' '), "{sql}");
             }
         }
-        assert!(one(&value, Operator::IsEmpty).is_err(), "no field has such a name");
+        assert!(value == "PK_ID" || one(&value, Operator::IsEmpty).is_err(), "no field has such a name");
     }
 }
 

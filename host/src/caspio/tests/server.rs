@@ -12,7 +12,7 @@ use crate::secrets::Secret;
 
 /// What the server does with a request.
 #[derive(Debug, Clone)]
-pub(super) enum Act {
+pub(in crate::caspio) enum Act {
     /// Status, further header lines, body.
     Answer(u16, &'static str, String),
     /// Takes the request and closes the connection.
@@ -21,23 +21,23 @@ pub(super) enum Act {
     Cut(u16),
 }
 
-pub(super) fn ok(body: &str) -> Act {
+pub(in crate::caspio) fn ok(body: &str) -> Act {
     Act::Answer(200, "", body.to_owned())
 }
 
-pub(super) fn status(status: u16) -> Act {
+pub(in crate::caspio) fn status(status: u16) -> Act {
     Act::Answer(status, "", String::new())
 }
 
-pub(super) fn token() -> Act {
+pub(in crate::caspio) fn token() -> Act {
     ok(r#"{"access_token":"abc","token_type":"bearer","expires_in":86399,"refresh_token":"x"}"#)
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct Asked {
-    pub(super) line: String,
-    pub(super) head: String,
-    pub(super) body: String,
+pub(in crate::caspio) struct Asked {
+    pub(in crate::caspio) line: String,
+    pub(in crate::caspio) head: String,
+    pub(in crate::caspio) body: String,
 }
 
 #[derive(Default)]
@@ -48,13 +48,13 @@ struct State {
 }
 
 #[derive(Clone)]
-pub(super) struct Server {
+pub(in crate::caspio) struct Server {
     state: Arc<Mutex<State>>,
-    pub(super) base: String,
+    pub(in crate::caspio) base: String,
 }
 
 impl Server {
-    pub(super) async fn start(script: impl IntoIterator<Item = Act>) -> Self {
+    pub(in crate::caspio) async fn start(script: impl IntoIterator<Item = Act>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
         let base = format!("http://{}", listener.local_addr().expect("address"));
         let state = Arc::new(Mutex::new(State { script: script.into_iter().collect(), ..State::default() }));
@@ -70,7 +70,7 @@ impl Server {
     }
 
     /// Answers of the token endpoint; without them it grants.
-    pub(super) fn tokens(&self, script: impl IntoIterator<Item = Act>) {
+    pub(in crate::caspio) fn tokens(&self, script: impl IntoIterator<Item = Act>) {
         self.state.lock().expect("lock").tokens.extend(script);
     }
 
@@ -115,22 +115,22 @@ impl Server {
     }
 
     /// Requests other than for tokens.
-    pub(super) fn asked(&self) -> Vec<Asked> {
+    pub(in crate::caspio) fn asked(&self) -> Vec<Asked> {
         let state = self.state.lock().expect("lock");
         state.asked.iter().filter(|asked| !asked.line.starts_with("POST /oauth/token")).cloned().collect()
     }
 
-    pub(super) fn lines(&self) -> Vec<String> {
+    pub(in crate::caspio) fn lines(&self) -> Vec<String> {
         self.asked().into_iter().map(|asked| asked.line).collect()
     }
 
-    pub(super) fn token_calls(&self) -> usize {
+    pub(in crate::caspio) fn token_calls(&self) -> usize {
         let state = self.state.lock().expect("lock");
         state.asked.iter().filter(|asked| asked.line.starts_with("POST /oauth/token")).count()
     }
 }
 
-pub(super) fn settings() -> ClientSettings {
+pub(in crate::caspio) fn settings() -> ClientSettings {
     ClientSettings {
         calls_per_second: 10_000.0,
         retry_pause_ms: 0,
@@ -139,7 +139,7 @@ pub(super) fn settings() -> ClientSettings {
     }
 }
 
-pub(super) fn credentials(base: &str) -> Credentials {
+pub(in crate::caspio) fn credentials(base: &str) -> Credentials {
     Credentials {
         tenant: "default".parse().expect("tenant"),
         connection: ConnectionId::new(),
@@ -151,7 +151,7 @@ pub(super) fn credentials(base: &str) -> Credentials {
 }
 
 /// A client of the server, with what made it.
-pub(super) fn client(server: &Server) -> (CaspioClients, Arc<Caspio>) {
+pub(in crate::caspio) fn client(server: &Server) -> (CaspioClients, Arc<Caspio>) {
     let clients = CaspioClients::new(settings()).expect("clients");
     let client = clients.connect(credentials(&server.base));
     (clients, client)

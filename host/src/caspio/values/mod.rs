@@ -8,20 +8,21 @@ mod read;
 mod write;
 
 pub use plain::{row_mistake, row_to_plain};
-pub(super) use read::choices_of_field;
 pub use read::row_from_json;
+pub(super) use read::{choices_of_field, number_from_json, value_from_json, whole_from_json};
 pub(super) use write::{Purpose, row_to_json};
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::caspio::list_form::ListForm;
     use crate::caspio::tests::schema;
 
     #[test]
     fn what_was_read_can_be_written_again_with_its_digits() {
         let json = r#"{"Email":"é'\"\\","Notes":"","Visits":-12,"Balance":12.5000,"Score":1.10,"Active":false,"Born":"1970-01-02T03:04:05","Odd [name]":"x"}"#;
         let row = row_from_json(&schema(), &serde_json::from_str(json).expect("JSON"));
-        let again = row_to_json(&schema(), &row, Purpose::Update).expect("written");
+        let again = row_to_json(&schema(), &row, Purpose::Update, ListForm::Text).expect("written");
         assert_eq!(String::from_utf8(again).expect("text"), json);
     }
 

@@ -27,6 +27,21 @@ pub fn row_from_json(schema: &TableSchema, json: &Map<String, Json>) -> Row {
         .collect())
 }
 
+/// One value of a field; none is `PK_ID`, a whole number where it is one.
+pub(in super::super) fn value_from_json(field: Option<&Field>, json: &Json) -> Value {
+    field.map_or_else(|| whole_from_json(json), |field| typed(field, json))
+}
+
+/// A number with its digits.
+pub(in super::super) fn number_from_json(json: &Json) -> Value {
+    if json.is_null() || json.as_str() == Some("") { Value::Null } else { number(json) }
+}
+
+/// A whole number.
+pub(in super::super) fn whole_from_json(json: &Json) -> Value {
+    if json.is_null() { Value::Null } else { whole(json) }
+}
+
 fn typed(field: &Field, json: &Json) -> Value {
     if json.is_null() {
         return Value::Null;

@@ -8,12 +8,15 @@ use crate::model::{Choice, Field, FieldType, Row, TableSchema, Value};
 
 use super::super::CaspioError;
 use super::super::criteria::yes_no;
+use super::super::list_form::ListForm;
 use super::super::literal;
 
 /// Longest STRING, in UTF-16 units, as SQL Server counts.
 const SHORT_TEXT: usize = 255;
 /// Longest TEXT.
 const LONG_TEXT: usize = 64_000;
+/// Decimals of CURRENCY; Caspio would round what has more.
+const CURRENCY_DECIMALS: usize = 4;
 
 /// What a row is written for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,26 +35,27 @@ pub(in super::super) fn row_to_json(
     schema: &TableSchema,
     row: &Row,
     purpose: Purpose,
+    form: ListForm,
 ) -> Result<Vec<u8>, CaspioError> {
     let mut body = Map::new();
     for (name, value) in &row.0 {
         if name.eq_ignore_ascii_case("PK_ID") {
             return Err(CaspioError::invalid("PK_ID", "Caspio gives it; leave the field out"));
         }
-        let field = schema.field(name).ok_or_else(|| CaspioError::unknown_field(&schema.table, name))?;
+        let field = schema.field(name).ok_or_else(|| CaspioError::unknown_field(schema, name))?;
         if !field.writable || field.kind.written_by_caspio() {
             return Err(CaspioError::invalid(
                 field.name.as_str(),
                 "Caspio writes it itself; leave the field out",
             ));
         }
-        if field.kind == FieldType::Password && purpose == Purpose::Update {
+        if field.kind == FieldType::Password {
             return Err(CaspioError::invalid(
                 field.name.as_str(),
-                "a password can be given when the record is created only; leave the field out",
+                "passwords are no business of workflows; leave the field out",
             ));
         }
-        if body.insert(field.name.clone(), json(field, value)?).is_some() {
+        if body.insert(field.name.clone(), json(field, value, form)?).is_some() {
             return Err(CaspioError::invalid(field.name.as_str(), "it is given twice; give it once"));
         }
     }
@@ -61,22 +65,25 @@ pub(in super::super) fn row_to_json(
     serde_json::to_vec(&Json::Object(body)).map_err(|_| CaspioError::misuse("a row has no JSON"))
 }
 
-fn json(field: &Field, value: &Value) -> Result<Json, CaspioError> {
-    if matches!(value, Value::Null) {
+fn json(field: &Field, value: &Value, form: ListForm) -> Result<Json, CaspioError> {
+    let empty = matches!(value, Value::Text(text) if text.is_empty());
+    // Unset text is "", all else that is unset has no value.
+    if matches!(value, Value::Null) || (empty && field.kind.is_null_when_unset()) {
         return Ok(Json::Null);
     }
     let (json, wanted) = match &field.kind {
         FieldType::TextShort => (limited(field, value, SHORT_TEXT)?, "text"),
         FieldType::TextLong => (limited(field, value, LONG_TEXT)?, "text"),
-        FieldType::Password | FieldType::File => (text(value).map(Json::String), "text"),
-        FieldType::Number | FieldType::Currency => (number(value), "a number"),
+        FieldType::File => (text(value).map(Json::String), "text"),
+        FieldType::Number => (number(value), "a number"),
+        FieldType::Currency => (currency(field, value)?, "a number"),
         FieldType::Integer => (whole(value), "a whole number"),
         FieldType::YesNo => (yes_no(value).map(Json::Bool), "yes or no"),
         FieldType::DateTime => {
             (date(value), "a date (YYYY-MM-DD) or a time (YYYY-MM-DDTHH:MM:SS) without zone")
         }
         FieldType::ListString | FieldType::ListNumber | FieldType::ListDateTime => match value {
-            Value::Choices(list) => (Some(choices(field, list)?), "choices"),
+            Value::Choices(list) => (Some(choices(field, list, form)?), "choices"),
             _ => (None, "choices"),
         },
         FieldType::Other(_) => (any(value), "text, a number or yes or no"),
@@ -86,6 +93,7 @@ fn json(field: &Field, value: &Value) -> Result<Json, CaspioError> {
         | FieldType::PrefixedAutonumber
         | FieldType::RandomId
         | FieldType::Guid
+        | FieldType::Password
         | FieldType::Attachment => (None, "nothing"),
     };
     json.ok_or_else(|| {
@@ -129,6 +137,20 @@ fn number(value: &Value) -> Option<Json> {
     }
 }
 
+/// A number that Caspio keeps as it is.
+fn currency(field: &Field, value: &Value) -> Result<Option<Json>, CaspioError> {
+    let json = number(value);
+    if let Some(Json::Number(number)) = &json
+        && literal::decimals(&number.to_string()) > CURRENCY_DECIMALS
+    {
+        return Err(CaspioError::invalid(
+            field.name.as_str(),
+            "it holds four decimals, and Caspio would round the rest; round the number first",
+        ));
+    }
+    Ok(json)
+}
+
 fn whole(value: &Value) -> Option<Json> {
     match value {
         Value::Integer(n) => Some(Json::from(*n)),
@@ -147,25 +169,47 @@ fn date(value: &Value) -> Option<Json> {
     }
 }
 
-/// `"[1], [3]"`; nothing chosen clears the field.
-fn choices(field: &Field, list: &[Choice]) -> Result<Json, CaspioError> {
-    let mut keys = Vec::with_capacity(list.len());
-    for choice in list {
-        let key = if choice.key != 0 {
-            choice.key
-        } else {
-            let same = |known: &&Choice| known.key != 0 && known.label.eq_ignore_ascii_case(&choice.label);
-            let known = field.choices.iter().find(same);
-            known.map(|known| known.key).ok_or_else(|| {
-                CaspioError::invalid(
-                    field.name.as_str(),
-                    "one of the choices is none of the field's; use its labels",
-                )
-            })?
-        };
-        keys.push(format!("[{key}]"));
+/// `"[1], [3]"`, or another form; nothing chosen clears the field.
+fn choices(field: &Field, list: &[Choice], form: ListForm) -> Result<Json, CaspioError> {
+    let chosen = list.iter().map(|choice| known(field, choice)).collect::<Result<Vec<_>, _>>()?;
+    if chosen.is_empty() {
+        return Ok(Json::Null);
     }
-    Ok(if keys.is_empty() { Json::Null } else { Json::String(keys.join(", ")) })
+    Ok(match form {
+        ListForm::Text => Json::String(
+            chosen.iter().map(|choice| format!("[{}]", choice.key)).collect::<Vec<_>>().join(", "),
+        ),
+        ListForm::Keys => chosen.iter().map(|choice| Json::from(choice.key)).collect(),
+        ListForm::Labels => chosen.iter().map(|choice| Json::String(choice.label.clone())).collect(),
+    })
+}
+
+/// The field's choice that is meant: by its key, or by its label when the key is 0.
+fn known<'f>(field: &'f Field, choice: &'f Choice) -> Result<&'f Choice, CaspioError> {
+    let same = |known: &&Choice| match choice.key {
+        0 => known.key != 0 && same_label(&field.kind, &known.label, &choice.label),
+        key => known.key == key,
+    };
+    match field.choices.iter().find(same) {
+        Some(known) => Ok(known),
+        // Newer than the schema, perhaps: Caspio knows.
+        None if choice.key != 0 => Ok(choice),
+        None => Err(CaspioError::invalid(
+            field.name.as_str(),
+            "one of the choices is none of the field's; use its labels",
+        )),
+    }
+}
+
+/// Labels of numbers and days are the same when their values are.
+fn same_label(kind: &FieldType, known: &str, given: &str) -> bool {
+    let alike = |normal: fn(&str) -> Option<String>| {
+        let (known, given) = (normal(known), normal(given));
+        known.is_some() && known == given
+    };
+    known.eq_ignore_ascii_case(given)
+        || (*kind == FieldType::ListNumber && alike(literal::plain_number))
+        || (*kind == FieldType::ListDateTime && alike(literal::date_time))
 }
 
 /// Of a type that is not known here: as JSON has it.
@@ -182,9 +226,13 @@ mod tests {
     use super::*;
     use crate::caspio::tests::schema;
 
-    fn written(field: &str, value: Value) -> Result<String, CaspioError> {
+    fn in_form(field: &str, value: Value, form: ListForm) -> Result<String, CaspioError> {
         let row = Row(vec![(field.to_owned(), value)]);
-        row_to_json(&schema(), &row, Purpose::Create).map(|body| String::from_utf8(body).expect("text"))
+        row_to_json(&schema(), &row, Purpose::Create, form).map(|body| String::from_utf8(body).expect("text"))
+    }
+
+    fn written(field: &str, value: Value) -> Result<String, CaspioError> {
+        in_form(field, value, ListForm::Text)
     }
 
     fn choice(key: u32, label: &str) -> Choice {
@@ -220,7 +268,16 @@ mod tests {
                 r#"{"Languages":"[2], [4]"}"#,
             ),
             ("Languages", Value::Choices(vec![]), r#"{"Languages":null}"#),
-            ("Secret", text("pw"), r#"{"Secret":"pw"}"#),
+            ("Languages", text(""), r#"{"Languages":null}"#),
+            ("Rooms", Value::Choices(vec![choice(0, "20.50")]), r#"{"Rooms":"[2]"}"#),
+            ("Holidays", Value::Choices(vec![choice(0, "2026-03-04")]), r#"{"Holidays":"[7]"}"#),
+            ("Email", text(""), r#"{"Email":""}"#),
+            ("Born", text(""), r#"{"Born":null}"#),
+            ("Visits", text(""), r#"{"Visits":null}"#),
+            ("Balance", text(""), r#"{"Balance":null}"#),
+            ("Balance", decimal("0.12340"), r#"{"Balance":0.12340}"#),
+            ("Balance", Value::Number(0.1), r#"{"Balance":0.1}"#),
+            ("File", text("/Folder/x.png"), r#"{"File":"/Folder/x.png"}"#),
         ] {
             assert_eq!(written(field, value).expect(expected), expected);
         }
@@ -229,6 +286,7 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_refused_with_the_fields_name() {
         let text = |t: &str| Value::Text(t.to_owned());
+        let decimal = |t: &str| Value::Decimal(t.to_owned());
         for (field, value) in [
             ("Email", Value::Boolean(true)),
             ("Email", Value::Bytes(vec![1])),
@@ -241,7 +299,15 @@ mod tests {
             ("Active", text("maybe")),
             ("Active", Value::Integer(2)),
             ("Born", text("01/02/1970")),
-            ("Born", text("")),
+            ("Active", text("")),
+            ("Balance", decimal("0.12345")),
+            ("Balance", Value::Number(0.1 + 0.2)),
+            ("Balance", decimal("1e-5")),
+            ("Secret", text("pw")),
+            ("Photo", text("x.png")),
+            ("Guid", text("0f8fad5b-d9cb-469f-a165-70867728950e")),
+            ("Code", text("DR-001")),
+            ("Random", text("ABC")),
             ("Born", text("1970-01-02T03:04:05Z")),
             ("Languages", text("English")),
             ("Languages", Value::Choices(vec![choice(0, "Klingon")])),
@@ -258,12 +324,23 @@ mod tests {
     }
 
     #[test]
-    fn an_update_takes_no_password_and_no_empty_row() {
-        let row = Row(vec![("Secret".to_owned(), Value::Text("pw".to_owned()))]);
-        assert!(row_to_json(&schema(), &row, Purpose::Update).is_err());
-        assert!(row_to_json(&schema(), &Row(vec![]), Purpose::Update).is_err());
-        assert_eq!(row_to_json(&schema(), &Row(vec![]), Purpose::Create).expect("defaults"), b"{}");
+    fn choices_have_three_forms() {
+        let value = || Value::Choices(vec![choice(2, ""), choice(0, "french"), choice(9, "New")]);
+        for (form, expected) in [
+            (ListForm::Text, r#"{"Languages":"[2], [4], [9]"}"#),
+            (ListForm::Keys, r#"{"Languages":[2,4,9]}"#),
+            (ListForm::Labels, r#"{"Languages":["English","French","New"]}"#),
+        ] {
+            assert_eq!(in_form("Languages", value(), form).expect(expected), expected);
+        }
+    }
+
+    #[test]
+    fn an_update_takes_no_empty_row_and_nothing_takes_a_field_twice() {
+        let json = |row: &Row, purpose| row_to_json(&schema(), row, purpose, ListForm::Text);
+        assert!(json(&Row(vec![]), Purpose::Update).is_err());
+        assert_eq!(json(&Row(vec![]), Purpose::Create).expect("defaults"), b"{}");
         let twice = Row(vec![("Email".to_owned(), Value::Null), ("EMAIL".to_owned(), Value::Null)]);
-        assert!(row_to_json(&schema(), &twice, Purpose::Create).is_err());
+        assert!(json(&twice, Purpose::Create).is_err());
     }
 }

@@ -2,12 +2,33 @@
 //!
 //! Nothing is decided here: an action goes to the attempt's `Steps`, which knows grants, journal and Caspio.
 
+mod aggregates;
+mod attachments;
+mod directories;
+mod files;
 mod log;
 mod records;
 mod settings;
 mod tables;
+mod tasks;
+mod views;
 
+use crate::model::{ActionError, Answer};
+
+use super::bindings::caspian::workflow::types::Error;
+use super::convert::error;
 use super::guest::Guest;
+
+/// What an import gives back.
+type Done<T> = wasmtime::Result<Result<T, Error>>;
+
+/// The answer as the contract has it; `take` knows the kind that the call must be answered with.
+fn answered<T>(answer: Result<Answer, ActionError>, take: impl FnOnce(Answer) -> Option<T>) -> Done<T> {
+    match answer {
+        Ok(answer) => take(answer).map(Ok).ok_or_else(mismatch),
+        Err(e) => Ok(Err(error(e))),
+    }
+}
 
 impl super::bindings::caspian::workflow::types::Host for Guest {}
 

@@ -1,11 +1,11 @@
 //! `caspian:workflow/records`
 
-use crate::model::{Action, Answer, Query, SortKey};
+use crate::model::{Action, Answer};
 use crate::runtime::bindings::caspian::workflow::records::{
     Criterion, Host, Query as WitQuery, Updated, Upserted,
 };
 use crate::runtime::bindings::caspian::workflow::types::{Error, Field};
-use crate::runtime::convert::{bad_criteria, criteria, error, row_in, row_out};
+use crate::runtime::convert::{bad_criteria, criteria, error, query as convert_query, row_in, row_out};
 use crate::runtime::guest::Guest;
 
 use super::mismatch;
@@ -15,19 +15,9 @@ type Done<T> = wasmtime::Result<Result<T, Error>>;
 
 impl Host for Guest {
     async fn list(&mut self, table: String, query: WitQuery) -> Done<Vec<WitRow>> {
-        let tree = match query.criteria.map(criteria).transpose() {
-            Ok(tree) => tree,
+        let query = match convert_query(query) {
+            Ok(query) => query,
             Err(why) => return self.refused(why),
-        };
-        let query = Query {
-            select: query.select,
-            criteria: tree,
-            order: query
-                .order
-                .into_iter()
-                .map(|key| SortKey { field: key.field, descending: key.descending })
-                .collect(),
-            limit: query.limit,
         };
         match self.step(Action::ListRecords { table, query }).await? {
             Ok(Answer::Rows(rows)) => Ok(Ok(rows.into_iter().map(row_out).collect())),
@@ -100,7 +90,7 @@ impl Host for Guest {
 
 impl Guest {
     /// Criteria that are no tree never become a step.
-    fn refused<T>(&mut self, why: &'static str) -> Done<T> {
+    pub(super) fn refused<T>(&mut self, why: &'static str) -> Done<T> {
         self.count_call()?;
         Ok(Err(bad_criteria(why)))
     }

@@ -8,9 +8,7 @@ use axum::http::StatusCode;
 use axum::routing::{delete, get, post};
 use serde::Deserialize;
 
-use crate::control::{
-    Cascade, ConnectionView, NewBudget, NewConnection, RemovedView, UsageQuery, UsageView,
-};
+use crate::control::{Cascade, ConnectionView, NewBudget, NewConnection, RemovedView, UsageQuery, UsageView};
 use crate::server::auth::Tenant;
 use crate::server::error::ApiError;
 use crate::server::host::Host;

@@ -11,6 +11,7 @@ use caspian_sdk::prelude::*;
 mod limits;
 mod spread;
 mod steps;
+mod subjects;
 mod world;
 
 #[workflow]
@@ -52,6 +53,17 @@ fn handle(event: Event) -> Result<Option<String>, Failure> {
         "bad-criteria" => steps::bad_criteria().map(Some),
         "diverge" => steps::diverge(&event),
         "skip-step" => steps::skip_step(&event),
+
+        "numbers" => subjects::numbers().map(Some),
+        "views" => subjects::views().map(Some),
+        "condition" => subjects::condition_text().map(Some),
+        "long-criteria" => subjects::long_criteria().map(Some),
+        "attachments" => subjects::attachments().map(Some),
+        "files" => subjects::file_store().map(Some),
+        "directories" => subjects::staff().map(Some),
+        "tasks" => subjects::tasks().map(Some),
+        "one" => subjects::one(&event).map(Some),
+        "kinds" => subjects::kinds().map(Some),
 
         "echo" => Ok(Some(world::echo(&event))),
         "values" => Ok(Some(world::values(&event))),

@@ -215,9 +215,10 @@ impl Control {
         let now = self.store.webhook_of(workflow).await?;
         let mended = way == Way::Repair && !findings.is_empty() && hindrance.is_none();
         let codes: Vec<&str> = findings.iter().map(|finding| finding.code).collect();
-        let subject = format!("{}: {}", webhook.workflow_name, codes.join(", "));
-        if mended {
-            self.audit_as(actor, &webhook.tenant, "trigger.repair", &subject).await?;
+        if way == Way::Repair && !codes.is_empty() {
+            let subject = format!("{}: {}", webhook.workflow_name, codes.join(", "));
+            let action = if mended { "trigger.repair" } else { "trigger.repair-failed" };
+            self.audit_as(actor, &webhook.tenant, action, &subject).await?;
         }
         let view = CheckView {
             workflow: webhook.workflow_name.clone(),

@@ -181,6 +181,7 @@ async fn what_may_not_be_repaired_is_said_and_shown_until_it_is_done() {
     let listed = site.host.cli(&["trigger", "list", "probe", "--json"]).await.json();
     assert!(listed[0]["trouble"].as_str().unwrap().contains("may not do this"), "{listed}");
     assert_eq!(audited(&site, "trigger.repair"), Vec::<String>::new());
+    assert_eq!(audited(&site, "trigger.repair-failed"), ["admin probe: event-gone"]);
     site.account.clear_faults().await;
     site.host.cli(&["trigger", "repair"]).await.ok();
     assert_eq!(events(&site).await, WHOLE);

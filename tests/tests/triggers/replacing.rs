@@ -218,6 +218,23 @@ async fn when_caspio_makes_no_new_webhook_the_old_one_goes_on() {
     assert_eq!(site.host.cli(&["trigger", "repair", "--new-secret"]).await.code, 2, "of one workflow only");
 }
 
+/// Its own write comes twice: one message is the loop, the other one its twin.
+#[tokio::test]
+async fn a_workflow_that_writes_its_own_table_makes_no_loop_while_two_webhooks_fire() {
+    let site = configured(LONG).await;
+    let own = crate::trigger("insert", "Tasks", "sources = [\"Datasheet\", \"RESTAPIs\"]");
+    site.deploy(&create().triggers(&own)).await.ok();
+    renew(&site).await;
+    until_webhooks(&site, 2).await;
+    site.account.insert("Tasks", json!({"Title": "By a person"})).await;
+    // Two messages of the person's row, two of the workflow's.
+    let runs = site.until_runs(4, &["succeeded", "skipped"]).await;
+    let mut ends: Vec<_> = runs.iter().map(|run| run["cause"].as_str().unwrap_or("succeeded")).collect();
+    ends.sort_unstable();
+    assert_eq!(ends, ["duplicate", "duplicate", "loop", "succeeded"]);
+    assert_eq!(site.account.rows("Tasks").await.len(), 3, "the seed's, the person's, the workflow's");
+}
+
 #[tokio::test]
 async fn a_new_version_with_other_triggers_ends_what_the_old_webhook_tells() {
     let site = configured(LONG).await;

@@ -128,8 +128,11 @@ pub(super) fn findings(c: &Connection, page: &SweepPage) -> Result<Vec<Finding>>
         let told = told(c, page, *pk_id)?;
         let before = match known.remove(pk_id) {
             Some((tags, seen)) => Some((tags, seen)),
-            // As its webhook showed it.
-            None => told.iter().find(|t| t.kind == TriggerKind::RecordInsert).map(|t| (t.tags.clone(), t.at)),
+            // As its webhook showed it. Webhooks overtake each other: whatever was told of it counts.
+            None => told
+                .iter()
+                .find(|t| t.kind == TriggerKind::RecordInsert)
+                .map(|t| (t.tags.clone(), Time::default())),
         };
         match before {
             None if page.wants.inserts => {

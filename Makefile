@@ -58,6 +58,10 @@ conformance: build ## Drive the emulator from Caspio's contract with Schemathesi
 DENY_VERSION := 0.20.2
 DENY := $(or $(CARGO_TARGET_DIR),target)/tools/bin/cargo-deny
 
+.PHONY: pairwise
+pairwise: build ## Run end-to-end tests under other behaviours of Caspio, each two of them together (some minutes)
+	@python3 scripts/pairwise.py
+
 .PHONY: deny
 deny: ## Check licences, banned crates and sources of all dependencies
 	@"$(DENY)" --version 2>/dev/null | grep -qF " $(DENY_VERSION)" || env -u CARGO_TARGET_DIR \

@@ -9,16 +9,20 @@ pub struct Account {
     http: reqwest::Client,
 }
 
-/// Settings without the limits of a real account, which would only slow tests down.
+/// Settings without the limits of a real account, which would only slow tests down, and with the knobs of
+/// the variable `EMULATOR_KNOBS` (`NAME=VALUE`, between blanks): `scripts/pairwise.py` runs tests under other
+/// behaviours of Caspio. What a test sets itself stays.
 fn unlimited() -> Settings {
-    Settings {
+    let settings = Settings {
         rate_limit: None,
         max_call_throttling: 100_000,
         concurrent_calls: 8,
         retry_delays_millis: vec![50, 200, 500, 1000],
         attempts: 400,
         ..Settings::default()
-    }
+    };
+    let knobs = std::env::var("EMULATOR_KNOBS").unwrap_or_default();
+    knobs.split_whitespace().fold(settings, |settings, knob| settings.set(knob).expect("a knob"))
 }
 
 impl Account {

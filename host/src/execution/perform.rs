@@ -271,10 +271,7 @@ impl Performer {
         step: u32,
         first: bool,
     ) -> Result<Option<NewWrite>, CaspioError> {
-        // Files, users and tasks have no webhooks; of an attachment no field is told that could be compared.
-        let (Some(table), false) = (action.table(), matches!(plan, Plan::Call { .. })) else {
-            return Ok(None);
-        };
+        let Some(table) = action.table() else { return Ok(None) };
         let schema = self.schema(&self.context(action), table).await?;
         let row = match action {
             Action::CreateRecord { row, .. } | Action::UpsertRecord { row, .. } => Some(row),
@@ -301,11 +298,21 @@ impl Performer {
                 }
                 (TriggerKind::RecordUpdate, changed)
             }
-            Plan::Call { .. } => return Ok(None),
+            Plan::Call { .. } => match action {
+                Action::Attachment { action, .. } => {
+                    (TriggerKind::RecordUpdate, action.pk_id().into_iter().collect())
+                }
+                _ => return Ok(None),
+            },
         };
         let (connection, began_at) = (self.caspio.connection(), self.caspio.now());
         let writing = Writing { tenant, connection, kind, schema: &schema, row, pk_ids, began_at };
-        Ok(Some(register(key, *run, step, writing)))
+        let mut write = register(key, *run, step, writing);
+        if let Action::Attachment { field, .. } = action {
+            // What a webhook shows of a file can't be compared; that the field was written, a trigger may ask.
+            write.fields.insert(field.to_ascii_lowercase(), String::new());
+        }
+        Ok(Some(write))
     }
 
     /// How a registered write ended.
@@ -313,6 +320,7 @@ impl Performer {
         let (done, pk_id) = match result {
             Ok(Answer::Created(row) | Answer::Upserted { row, .. }) => (true, row.pk_id()),
             Ok(Answer::Updated { affected, .. } | Answer::Deleted(affected)) => (*affected > 0, None),
+            Ok(Answer::WasThere(was_there)) => (*was_there, None),
             Ok(_) => (true, None),
             Err(_) => (false, None),
         };

@@ -96,6 +96,7 @@ mod tests {
             unique: false,
             writable: true,
             label: String::new(),
+            time_zone: String::new(),
             choices: vec![
                 Choice { key: 2, label: "Red".to_owned() },
                 Choice { key: 4, label: "Blue".to_owned() },

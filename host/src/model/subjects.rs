@@ -182,6 +182,18 @@ impl ViewAction {
 }
 
 impl AttachmentAction {
+    /// The record, when it is about one.
+    #[must_use]
+    pub fn pk_id(&self) -> Option<i64> {
+        match self {
+            Self::List { .. } => None,
+            Self::Download { pk_id }
+            | Self::Upload { pk_id, .. }
+            | Self::Rename { pk_id, .. }
+            | Self::Delete { pk_id } => Some(*pk_id),
+        }
+    }
+
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::List { .. } => "attachments.list",

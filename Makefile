@@ -39,12 +39,12 @@ demo: build ## Show the whole way: emulator, host, plugin, a crash in the middle
 .PHONY: test
 test: build ## Run all tests
 	$(CARGO) test --locked --doc $(WORKSPACE) --quiet
+	@$(CONFORMANCE)
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
 	  $(CARGO) nextest run --locked $(WORKSPACE) --no-fail-fast; \
 	else \
 	  $(CARGO) test --locked $(WORKSPACE) --lib --bins --tests --no-fail-fast; \
 	fi
-	@$(CONFORMANCE)
 
 TOOLS := $(or $(CARGO_TARGET_DIR),target)/tools
 CONFORMANCE = tool=$$(scripts/install-schemathesis.sh "$(TOOLS)/schemathesis") && \

@@ -101,7 +101,6 @@ mod tests {
                 Choice { key: 2, label: "Red".to_owned() },
                 Choice { key: 4, label: "Blue".to_owned() },
             ],
-            time_zone: String::new(),
         }
     }
 

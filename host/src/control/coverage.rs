@@ -8,7 +8,7 @@ use crate::clock::Time;
 use crate::coverage::NewBackfill;
 use crate::manifest::Manifest;
 use crate::model::{
-    BackfillId, BackfillState, Criteria, Operator, TableSchema, TenantId, TriggerKind, Value,
+    BackfillId, BackfillState, Criteria, Operator, TableSchema, TenantId, TriggerKind, Value, WorkflowState,
 };
 use crate::store::{BackfillRecord, StoreError, SweepRecord};
 
@@ -205,6 +205,13 @@ impl Control {
         request: BackfillRequest,
     ) -> Result<BackfillView> {
         let record = self.workflow_named(tenant, workflow).await?;
+        if record.state == WorkflowState::Inactive {
+            return Err(ControlError::new(
+                Kind::Conflict,
+                "inactive",
+                format!("the workflow '{workflow}' is inactive; first: caspian workflow activate {workflow}"),
+            ));
+        }
         let version = self.store.version(record.id, record.active_version).await?;
         let version = version.ok_or(StoreError::Missing("version"))?;
         let manifest = Manifest::parse(&version.manifest)?;

@@ -13,7 +13,10 @@ use crate::model::{
 use crate::store::{BackfillRecord, BackfillStep};
 
 use super::page::{ROWS, event_date, rows_after};
-use super::{Coverage, CoverageError, FAILED};
+use super::{Coverage, CoverageError, FAILED, failed_for};
+
+/// Longest pause of a backfill that fails again and again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 
 /// What a person asks for.
 pub struct NewBackfill {
@@ -71,6 +74,7 @@ impl Coverage {
                 per_minute: new.per_minute,
                 next_at: at,
                 error: None,
+                failures: 0,
                 created_at: at,
                 finished_at: None,
             })
@@ -84,7 +88,7 @@ impl Coverage {
         if let Err(error) = self.take(&backfill).await {
             let code = error.code();
             tracing::warn!(workflow = %backfill.workflow_name, code, %error, "a backfill does not go on; trying again");
-            let again = Time::now().after(FAILED);
+            let again = Time::now().after(failed_for(backfill.failures).min(LONGEST_PAUSE));
             if let Err(error) = self.parts.store.put_off_backfill(backfill.id, code, again).await {
                 tracing::error!(code = error.code(), "the state of a backfill can't be written");
                 tokio::time::sleep(FAILED).await;

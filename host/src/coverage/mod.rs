@@ -52,6 +52,11 @@ impl Default for CoverageSettings {
     }
 }
 
+/// How long something waits that failed so often before.
+fn failed_for(before: u32) -> Duration {
+    FAILED.saturating_mul(1 << before.min(10))
+}
+
 /// Why a sweep or a backfill does not go on now.
 #[derive(Debug, thiserror::Error)]
 pub enum CoverageError {

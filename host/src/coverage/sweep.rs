@@ -13,7 +13,7 @@ use crate::store::{
 };
 
 use super::page::{ROWS, event_date, rows_after};
-use super::{Coverage, CoverageError, FAILED};
+use super::{Coverage, CoverageError, FAILED, failed_for};
 
 /// Rows of the round before that one page covers at most: a table that was emptied is worked off in stretches.
 const KNOWN: u32 = 2000;
@@ -43,13 +43,17 @@ impl Coverage {
         let context = CallContext::of_host(Some(sweep.workflow), "sweep").in_background();
         let began = Time::now();
         let next = began.after(Duration::from_secs(reconcile.every_seconds));
-        match self.round(&sweep, reconcile, &context, next).await {
+        let mut written = 0;
+        match self.round(&sweep, reconcile, &context, next, &mut written).await {
             Ok(()) => {}
             Err(error) => {
                 let code = error.code();
                 tracing::warn!(workflow = %sweep.workflow_name, code, %error, "a sweep does not go on; trying again");
-                let again = began.after(FAILED.min(Duration::from_secs(reconcile.every_seconds)));
-                let put_off = self.parts.store.put_off_sweep(&sweep, Some(code), 0, again).await;
+                // What does not mend itself must not spend calls: the pauses grow up to a whole round's.
+                let every = Duration::from_secs(reconcile.every_seconds);
+                let again = began.after(failed_for(sweep.progress.failures).min(every));
+                let spent = context.spent().saturating_sub(written);
+                let put_off = self.parts.store.put_off_sweep(&sweep, Some(code), spent, again).await;
                 if let Err(error) = put_off {
                     tracing::error!(code = error.code(), "the state of a sweep can't be written");
                     // What is due stays due; not in a tight loop.
@@ -65,6 +69,7 @@ impl Coverage {
         reconcile: Reconcile,
         context: &CallContext,
         next: Time,
+        written: &mut u32,
     ) -> Result<(), CoverageError> {
         let Some(first) = sweep.triggers.first() else { return Ok(()) };
         let round = Round {
@@ -88,7 +93,8 @@ impl Coverage {
             if !self.look(&round, read, before, next).await? {
                 return Ok(());
             }
-            calls = calls.saturating_add(context.spent().saturating_sub(before));
+            *written = context.spent();
+            calls = calls.saturating_add(written.saturating_sub(before));
             match until {
                 Some(reached) => after = reached,
                 None => return Ok(()),
@@ -97,7 +103,7 @@ impl Coverage {
     }
 
     async fn read(&self, round: &Round<'_>, after: i64) -> Result<ReadPage, CoverageError> {
-        let (sweep, at) = (round.sweep, Time::now());
+        let (sweep, at, date) = (round.sweep, Time::now(), event_date(round.caspio.now()));
         let mut rows = rows_after(&round.caspio, &round.context, round.schema, after, None, ROWS).await?;
         rows.retain(|row| row.pk_id().is_some());
         let full = rows.len() >= usize::try_from(ROWS).unwrap_or(usize::MAX);
@@ -116,7 +122,9 @@ impl Coverage {
             after,
             until,
             rows: rows.iter().filter_map(|row| Some((row.pk_id()?, tagger.tags(row)))).collect(),
+            gone: Vec::new(),
             at,
+            date,
             wants: wants(&round.key, &sweep.triggers),
         };
         Ok(ReadPage { page, rows })
@@ -131,11 +139,11 @@ impl Coverage {
         next: Time,
     ) -> Result<bool, CoverageError> {
         let store = &self.parts.store;
+        self.confirm(round, &mut read).await?;
         let mut findings = store.sweep_findings(read.page.clone()).await?;
         if !findings.is_empty() {
             // Their webhooks may be on the way.
             tokio::time::sleep(Duration::from_secs(self.parts.settings.settle_seconds)).await;
-            self.confirm_deletes(round, &mut read, &findings).await?;
             findings = store.sweep_findings(read.page.clone()).await?;
         }
         for _ in 0..TRIES {
@@ -177,28 +185,27 @@ impl Coverage {
         self.parts.queued.notify_one();
     }
 
-    /// That rows are missing in a page is no proof: they are asked for by name. Those that are there after all are
-    /// left as they were.
-    async fn confirm_deletes(
-        &self,
-        round: &Round<'_>,
-        read: &mut ReadPage,
-        findings: &[Finding],
-    ) -> Result<(), CoverageError> {
-        let gone: Vec<i64> =
-            findings.iter().filter(|f| f.kind == TriggerKind::RecordDelete).map(|f| f.pk_id).collect();
-        if gone.is_empty() {
-            return Ok(());
-        }
-        let values = gone.into_iter().map(Value::Integer).collect();
-        let criteria = Criteria::Compare { field: "PK_ID".to_owned(), operator: Operator::AnyOf(values) };
-        let query = crate::model::Query { criteria: Some(criteria), ..crate::model::Query::default() };
-        let there = round.caspio.list(&round.context, round.schema, &query).await?;
+    /// That rows are missing in a page is no proof: Caspio is asked for them once more, in one call. Those that are there
+    /// after all belong to the page; those that it does not come to are left as they were.
+    async fn confirm(&self, round: &Round<'_>, read: &mut ReadPage) -> Result<(), CoverageError> {
+        let missing = self.parts.store.missing_rows(read.page.clone()).await?;
+        let (Some(first), Some(last)) = (missing.first(), missing.last()) else { return Ok(()) };
+        let until = Criteria::Compare {
+            field: "PK_ID".to_owned(),
+            operator: Operator::LessOrEqual(Value::Integer(*last)),
+        };
+        let after = first.saturating_sub(1);
+        let there = rows_after(&round.caspio, &round.context, round.schema, after, Some(until), ROWS).await?;
+        let full = there.len() >= usize::try_from(ROWS).unwrap_or(usize::MAX);
+        let seen_until = if full { there.last().and_then(Row::pk_id).unwrap_or(after) } else { *last };
         let tagger = Tagger::new(&round.key, round.schema);
-        for row in there {
-            if let Some(pk_id) = row.pk_id() {
-                read.page.rows.push((pk_id, tagger.tags(&row)));
-                read.rows.push(row);
+        for pk_id in missing.into_iter().filter(|pk_id| *pk_id <= seen_until) {
+            match there.iter().find(|row| row.pk_id() == Some(pk_id)) {
+                Some(row) => {
+                    read.page.rows.push((pk_id, tagger.tags(row)));
+                    read.rows.push(row.clone());
+                }
+                None => read.page.gone.push(pk_id),
             }
         }
         Ok(())
@@ -253,7 +260,7 @@ fn message(
                 connection: round.sweep.connection_name.clone(),
                 table: trigger.table.clone(),
                 rows: vec![row],
-                event_date: event_date(read.page.at),
+                event_date: read.page.date.clone(),
                 message_id: String::new(),
                 reconciled: true,
             },

@@ -279,6 +279,8 @@ pub trait Store: Send + Sync + 'static {
         until: Option<i64>,
         limit: u32,
     ) -> Result<Vec<i64>>;
+    /// Rows that should be in a page and are not.
+    async fn missing_rows(&self, page: SweepPage) -> Result<Vec<i64>>;
     /// What is in a page that no webhook told of.
     async fn sweep_findings(&self, page: SweepPage) -> Result<Vec<Finding>>;
     /// Writes a page down and queues the events of its findings, in one commit.

@@ -23,9 +23,9 @@ mod contract {
     });
 }
 
+use contract::WorkflowPre;
 use contract::caspian::workflow::types::{self, Error, Event, Field, TriggerKind, Value};
 use contract::caspian::workflow::{log, records, settings, tables};
-use contract::{Workflow, WorkflowPre};
 
 /// Ready to be run again and again.
 pub struct Bare {
@@ -50,7 +50,12 @@ impl Bare {
     pub fn new(engine: &Engine, component: &[u8]) -> anyhow::Result<Self> {
         let mut linker = Linker::new(engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-        Workflow::add_to_linker::<Data, HasSelf<Data>>(&mut linker, |data| data)?;
+        // What the component imports, and no more.
+        types::add_to_linker::<Data, HasSelf<Data>>(&mut linker, |data| data)?;
+        records::add_to_linker::<Data, HasSelf<Data>>(&mut linker, |data| data)?;
+        tables::add_to_linker::<Data, HasSelf<Data>>(&mut linker, |data| data)?;
+        log::add_to_linker::<Data, HasSelf<Data>>(&mut linker, |data| data)?;
+        settings::add_to_linker::<Data, HasSelf<Data>>(&mut linker, |data| data)?;
         let component = Component::from_binary(engine, component)?;
         let pre = WorkflowPre::new(linker.instantiate_pre(&component)?)?;
         let event = Event {

@@ -19,6 +19,7 @@ use axum::routing::post;
 use caspian::accounts::Keyring;
 use caspian::config::DataDir;
 use caspian::ingress::{Hooks, MAX_BODY, RawMessage, Verified, verify};
+use caspian::lineage::LineageSettings;
 use caspian::model::{Event, Row, UrlId};
 use caspian::server::master_key;
 use caspian::store::sqlite::SqliteStore;
@@ -44,7 +45,8 @@ pub fn serve(arguments: &[String]) -> anyhow::Result<()> {
     runtime.block_on(async {
         let data = DataDir::new(Path::new(data));
         let store = Arc::new(SqliteStore::open(&data.database())?);
-        let hooks = Hooks::new(store.clone(), Keyring::new(store, master_key(&data)?));
+        let hooks =
+            Hooks::new(store.clone(), Keyring::new(store, master_key(&data)?), LineageSettings::default());
         let caspio = match rest.first() {
             Some(url) => Some(Arc::new(connect(url).await?)),
             None => None,

@@ -91,6 +91,17 @@ async fn only_the_rows_that_are_meant_and_not_more_a_minute() {
 }
 
 #[tokio::test]
+async fn a_deactivated_workflow_is_run_over_nothing_more() {
+    let site = site().await;
+    site.deploy(&create()).await.ok();
+    site.host.cli(&["workflow", "backfill", "probe", "--per-minute", "1"]).await.ok();
+    until("a row is taken", async || (backfill(&site).await["rows"] == 1).then_some(())).await;
+    site.host.cli(&["workflow", "deactivate", "probe"]).await.ok();
+    assert_eq!(backfill(&site).await["state"], "cancelled");
+    site.host.cli(&["workflow", "backfill", "probe"]).await.refused("is inactive");
+}
+
+#[tokio::test]
 async fn what_can_not_be_meant_is_refused() {
     let site = site().await;
     site.deploy(&create()).await.ok();

@@ -11,7 +11,13 @@ use serde_json::{Value, json};
 
 /// A host that waits for no webhook that may be on its way.
 async fn site() -> Site {
-    let host = HostOptions { config: "[coverage]\nsettle_seconds = 0\n".to_owned(), ..Default::default() };
+    site_that_waits(0).await
+}
+
+/// A host that looks again so many seconds after it found something.
+async fn site_that_waits(seconds: u32) -> Site {
+    let config = format!("[coverage]\nsettle_seconds = {seconds}\n");
+    let host = HostOptions { config, ..Default::default() };
     Site::with(SiteOptions { host, ..SiteOptions::default() }).await
 }
 
@@ -51,7 +57,10 @@ async fn round(site: &Site) -> Value {
 
 /// Deployed, and the first round has taken stock.
 async fn deployed(manifest: &ManifestBuilder) -> Site {
-    let site = site().await;
+    deployed_at(site().await, manifest).await
+}
+
+async fn deployed_at(site: Site, manifest: &ManifestBuilder) -> Site {
     site.deploy(manifest).await.ok();
     until_round(&site, 1).await;
     site

@@ -99,6 +99,68 @@ async fn a_late_webhook_is_a_duplicate_and_another_change_is_not() {
     assert_eq!(states(&site).await.get("succeeded"), Some(&4));
 }
 
+/// Begins a round that finds something, and comes back when its page is read and the host waits.
+async fn round_that_waits(site: &Site) {
+    let path = "/integrations/rest/v3/tables/Patients/records";
+    let before = site.account.calls("GET", path).await;
+    site.host.cli(&["coverage", "probe", "--now"]).await.ok();
+    until("the page is read", async || (site.account.calls("GET", path).await > before).then_some(())).await;
+}
+
+#[tokio::test]
+async fn what_comes_while_a_sweep_waits_is_neither_gone_nor_older_than_what_was_read() {
+    let site = deployed_at(site_that_waits(3).await, &all()).await;
+    let old = site.account.rows("Patients").await[0]["PK_ID"].as_i64().unwrap();
+    let new = import(&site, "Ada").await;
+    site.account.cascade("Patients", &format!("PK_ID={old}"), Some(json!({"LastName": "Older"}))).await;
+    round_that_waits(&site).await;
+    let bob = site.account.add_patient("Bob").await;
+    site.account.update("Patients", &format!("PK_ID={old}"), json!({"LastName": "Newer"})).await;
+    until_round(&site, 2).await;
+    let said =
+        [format!("insert {bob} webhook"), format!("insert {new} sweep"), format!("update {old} webhook")];
+    assert_eq!(events(&site).await, once(&said), "Bob is there, and of the old row the newer state is told");
+    site.account.delete("Patients", &format!("PK_ID={bob}")).await;
+    until_ended(&site, 4).await;
+    round_that_waits(&site).await;
+    until_round(&site, 3).await;
+    assert_eq!(events(&site).await, once(&[&said[..], &[format!("delete {bob} webhook")]].concat()));
+    assert_eq!(states(&site).await.get("succeeded"), Some(&4), "{:?}", states(&site).await);
+}
+
+#[tokio::test]
+async fn a_change_that_is_made_again_later_is_news_again() {
+    let site = deployed(&all()).await;
+    let id = site.account.rows("Patients").await[0]["PK_ID"].as_i64().unwrap();
+    let set = async |last: &str| {
+        site.account.update("Patients", &format!("PK_ID={id}"), json!({"LastName": last})).await;
+    };
+    site.account.cascade("Patients", &format!("PK_ID={id}"), Some(json!({"LastName": "New"}))).await;
+    round(&site).await;
+    // Caspio's dates are whole seconds, and clocks may differ by some: the person comes clearly after the sweep.
+    let found = std::time::Instant::now();
+    until("seconds have passed", async || (found.elapsed().as_secs() > 3).then_some(())).await;
+    set("Done").await;
+    set("New").await;
+    until_ended(&site, 3).await;
+    assert_eq!(states(&site).await.get("succeeded"), Some(&3), "{:?}", states(&site).await);
+}
+
+#[tokio::test]
+async fn a_change_back_to_what_was_swept_is_found() {
+    let site = deployed(&all()).await;
+    let row = site.account.rows("Patients").await[0].clone();
+    let (id, last) = (row["PK_ID"].as_i64().unwrap(), row["LastName"].clone());
+    site.account.update("Patients", &format!("PK_ID={id}"), json!({"LastName": "Told"})).await;
+    until_ended(&site, 1).await;
+    site.account.cascade("Patients", &format!("PK_ID={id}"), Some(json!({"LastName": last}))).await;
+    round(&site).await;
+    let said = [format!("update {id} webhook"), format!("update {id} sweep")];
+    assert_eq!(events(&site).await, once(&said));
+    round(&site).await;
+    assert_eq!(events(&site).await, once(&said));
+}
+
 #[tokio::test]
 async fn only_changes_of_the_triggers_fields_count() {
     let trigger = swept("update", "").replace("table", "fields = [\"LastName\"]\ntable");

@@ -47,6 +47,8 @@ pub struct SweepProgress {
     pub finished_at: Option<Time>,
     /// Code of what stopped it last.
     pub error: Option<String>,
+    /// How often in a row it was stopped.
+    pub failures: u32,
     /// Rows known.
     pub rows: u64,
     /// Events it made, by kind.
@@ -81,8 +83,12 @@ pub struct SweepPage {
     pub until: Option<i64>,
     /// Its rows.
     pub rows: Vec<(i64, RowTags)>,
-    /// When it was read.
+    /// Rows of the round before that are gone, as Caspio said when it was asked for them.
+    pub gone: Vec<i64>,
+    /// When reading it began.
     pub at: Time,
+    /// The same by Caspio's clock, as its `eventDate`s are written.
+    pub date: String,
     /// What is wanted.
     pub wants: Wants,
 }
@@ -157,6 +163,8 @@ pub struct BackfillRecord {
     pub next_at: Time,
     /// Code of what stopped it last.
     pub error: Option<String>,
+    /// How often in a row it was stopped.
+    pub failures: u32,
     /// When it was begun.
     pub created_at: Time,
     /// When it ended.

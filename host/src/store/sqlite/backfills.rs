@@ -56,6 +56,7 @@ fn read(r: &Row<'_>) -> rusqlite::Result<BackfillRecord> {
         error: r.get(14)?,
         created_at: time(r, 15)?,
         finished_at: time_opt(r, 16)?,
+        failures: r.get(17)?,
     })
 }
 
@@ -66,7 +67,7 @@ pub(super) fn list(
     state: Option<BackfillState>,
 ) -> Result<Vec<BackfillRecord>> {
     let sql = "SELECT b.id, b.tenant, b.workflow, w.name, b.connection, b.table_name, b.kind, b.sealed_criteria, b.state,
-                 b.reached, b.last, b.rows, b.per_minute, b.next_at, b.error, b.created_at, b.finished_at
+                 b.reached, b.last, b.rows, b.per_minute, b.next_at, b.error, b.created_at, b.finished_at, b.failures
                FROM backfills b JOIN workflows w ON w.id = b.workflow
                WHERE (?1 IS NULL OR b.tenant = ?1) AND (?2 IS NULL OR b.state = ?2) ORDER BY b.id DESC LIMIT 1000";
     all(c, sql, params![tenant.map(TenantId::as_str), state.map(BackfillState::as_str)], read)
@@ -74,9 +75,10 @@ pub(super) fn list(
 
 /// False when it was ended meanwhile: nothing is written then.
 pub(super) fn commit(c: &Connection, x: &BackfillStep) -> Result<bool> {
-    let sql = "UPDATE backfills SET reached = ?2, rows = rows + ?3, next_at = ?4, error = NULL,
+    let sql = "UPDATE backfills SET reached = ?2, rows = rows + ?3, next_at = ?4, error = NULL, failures = 0,
                  state = CASE WHEN ?5 THEN 'done' ELSE state END, finished_at = CASE WHEN ?5 THEN ?6 END
-               WHERE id = ?1 AND state = 'running' AND reached <= ?2";
+               WHERE id = ?1 AND state = 'running' AND reached <= ?2
+                 AND (SELECT w.state <> 'inactive' FROM workflows w WHERE w.id = workflow)";
     let rows = i64::try_from(x.rows).unwrap_or(i64::MAX);
     if run(c, sql, params![x.id.as_bytes(), x.reached, rows, x.next_at.0, x.done, x.at.0])? == 0 {
         return Ok(false);
@@ -88,7 +90,7 @@ pub(super) fn commit(c: &Connection, x: &BackfillStep) -> Result<bool> {
 }
 
 pub(super) fn put_off(c: &Connection, which: BackfillId, error: &str, next_at: Time) -> Result<()> {
-    let sql = "UPDATE backfills SET error = ?2, next_at = ?3 WHERE id = ?1";
+    let sql = "UPDATE backfills SET error = ?2, next_at = ?3, failures = failures + 1 WHERE id = ?1";
     run(c, sql, params![which.as_bytes(), error, next_at.0]).map(drop)
 }
 

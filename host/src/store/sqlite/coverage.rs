@@ -1,11 +1,12 @@
 //! Sweeps: rows compared with what webhooks told of, in the transaction that queues the events of what is left.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::time::Duration;
 
 use rusqlite::{Connection, params};
 
 use crate::clock::Time;
-use crate::model::{ConnectionId, RowTags, TenantId, TriggerKind, WebhookId, WorkflowId};
+use crate::model::{ConnectionId, NameTag, RowTags, TenantId, TriggerKind, WebhookId, WorkflowId};
 use crate::store::{
     Finding, NewEvent, NewMessage, Origin, Result, SweepCommit, SweepPage, SweepProgress, SweepRecord,
     SweepStep,
@@ -51,7 +52,8 @@ pub(super) fn sweeps(c: &Connection) -> Result<Vec<SweepRecord>> {
 }
 
 fn progress(c: &Connection, workflow: WorkflowId, table: &str) -> Result<SweepProgress> {
-    let sql = "SELECT rounds, reached, calls, all_calls, next_at, started_at, finished_at, error, id
+    let sql =
+        "SELECT rounds, reached, calls, all_calls, next_at, started_at, finished_at, error, id, failures
                FROM sweeps WHERE workflow = ?1 AND table_name = ?2";
     let found = first(c, sql, params![workflow.as_bytes(), table], |r| {
         let progress = SweepProgress {
@@ -63,6 +65,7 @@ fn progress(c: &Connection, workflow: WorkflowId, table: &str) -> Result<SweepPr
             started_at: time_opt(r, 5)?,
             finished_at: time_opt(r, 6)?,
             error: r.get(7)?,
+            failures: r.get(9)?,
             ..SweepProgress::default()
         };
         Ok((progress, r.get::<_, i64>(8)?))
@@ -111,62 +114,57 @@ fn sweep_id(c: &Connection, tenant: &TenantId, workflow: WorkflowId, table: &str
     Ok(first(c, sql, params![workflow.as_bytes(), table], |r| r.get(0))?.unwrap_or_default())
 }
 
+/// Rows of a page that the round before knew, or whose insert was told before the page was read, and that are not in it.
+pub(super) fn missing(c: &Connection, page: &SweepPage) -> Result<Vec<i64>> {
+    let until = page.until.unwrap_or(i64::MAX);
+    let there: BTreeSet<i64> = page.rows.iter().map(|(pk_id, _)| *pk_id).collect();
+    let sql = "SELECT s.pk_id FROM swept_rows s JOIN sweeps w ON w.id = s.sweep
+               WHERE w.workflow = ?1 AND w.table_name = ?2 AND s.pk_id > ?3 AND s.pk_id <= ?4
+               UNION
+               SELECT pk_id FROM told WHERE workflow = ?1 AND table_name = ?2 AND kind = 'record-insert'
+                 AND pk_id > ?3 AND pk_id <= ?4 AND at < ?5
+               ORDER BY 1";
+    let key = page.workflow.as_bytes();
+    let known = all(c, sql, params![key, page.table, page.after, until, page.at.0], |r| r.get::<_, i64>(0))?;
+    let mut missing = Vec::new();
+    for pk_id in known.into_iter().filter(|pk_id| !there.contains(pk_id)) {
+        if !told(c, page, pk_id)?.iter().any(|t| t.kind == TriggerKind::RecordDelete) {
+            missing.push(pk_id);
+        }
+    }
+    Ok(missing)
+}
+
 /// What is in a page that no webhook told of. Nothing while the first round takes stock.
+///
+/// The latest known state of a row is what it was swept with or what was told of it, by Caspio's clock; webhooks
+/// overtake each other. Rows of which something was told since the page was read are left to the next round.
 pub(super) fn findings(c: &Connection, page: &SweepPage) -> Result<Vec<Finding>> {
     if progress(c, page.workflow, &page.table)?.rounds == 0 {
         return Ok(Vec::new());
     }
-    let sql = "SELECT s.pk_id, s.tags, s.seen_at FROM swept_rows s JOIN sweeps w ON w.id = s.sweep
-               WHERE w.workflow = ?1 AND w.table_name = ?2 AND s.pk_id > ?3 AND s.pk_id <= ?4";
-    let until = page.until.unwrap_or(i64::MAX);
-    let known = all(c, sql, params![page.workflow.as_bytes(), page.table, page.after, until], |r| {
-        Ok((r.get::<_, i64>(0)?, (RowTags::from_bytes(r.get(1)?), time(r, 2)?)))
-    })?;
-    let mut known: BTreeMap<i64, (RowTags, Time)> = known.into_iter().collect();
     let mut found = Vec::new();
     for (pk_id, now) in &page.rows {
         let told = told(c, page, *pk_id)?;
-        let before = match known.remove(pk_id) {
-            Some((tags, seen)) => Some((tags, seen)),
-            // As its webhook showed it. Webhooks overtake each other: whatever was told of it counts.
-            None => told
-                .iter()
-                .find(|t| t.kind == TriggerKind::RecordInsert)
-                .map(|t| (t.tags.clone(), Time::default())),
-        };
-        match before {
-            None if page.wants.inserts => {
-                found.push(Finding { kind: TriggerKind::RecordInsert, pk_id: *pk_id, trigger: 0 });
-            }
-            None => {}
-            Some((was, seen)) => {
-                let changed = now.differing(&was);
-                let is_told = told.iter().any(|t| t.at >= seen && t.tags.agrees(now));
-                let wanted = page.wants.updates.iter().enumerate().filter(|(_, fields)| {
-                    !changed.is_empty() && (fields.is_empty() || fields.iter().any(|f| changed.contains(f)))
-                });
-                if !is_told {
-                    found.extend(wanted.map(|(trigger, _)| Finding {
-                        kind: TriggerKind::RecordUpdate,
-                        pk_id: *pk_id,
-                        trigger,
-                    }));
-                }
-            }
+        if told.iter().any(|t| t.at > page.at) {
+            continue;
         }
+        let finding = |kind, trigger| Finding { kind, pk_id: *pk_id, trigger };
+        let swept = swept(c, page, *pk_id)?;
+        if swept.is_none() && !told.iter().any(|t| t.kind == TriggerKind::RecordInsert) {
+            found.extend(page.wants.inserts.then(|| finding(TriggerKind::RecordInsert, 0)));
+            continue;
+        }
+        let changed = changed(now, swept, &told);
+        let wanted = page.wants.updates.iter().enumerate().filter(|(_, fields)| {
+            !changed.is_empty() && (fields.is_empty() || fields.iter().any(|f| changed.contains(f)))
+        });
+        found.extend(wanted.map(|(trigger, _)| finding(TriggerKind::RecordUpdate, trigger)));
     }
     if page.wants.deletes {
-        let mut gone: BTreeSet<i64> = known.into_keys().collect();
-        // Inserted and deleted between two rounds.
-        let sql = "SELECT pk_id FROM told WHERE workflow = ?1 AND table_name = ?2 AND kind = 'record-insert'
-                   AND pk_id > ?3 AND pk_id <= ?4";
-        let there: BTreeSet<i64> = page.rows.iter().map(|(pk_id, _)| *pk_id).collect();
-        let inserted = all(c, sql, params![page.workflow.as_bytes(), page.table, page.after, until], |r| {
-            r.get::<_, i64>(0)
-        })?;
-        gone.extend(inserted.iter().filter(|pk_id| !there.contains(pk_id)));
-        for pk_id in &gone {
-            if !told(c, page, *pk_id)?.iter().any(|t| t.kind == TriggerKind::RecordDelete) {
+        for pk_id in &page.gone {
+            let told = told(c, page, *pk_id)?;
+            if !told.iter().any(|t| t.at > page.at || t.kind == TriggerKind::RecordDelete) {
                 found.push(Finding { kind: TriggerKind::RecordDelete, pk_id: *pk_id, trigger: 0 });
             }
         }
@@ -174,19 +172,52 @@ pub(super) fn findings(c: &Connection, page: &SweepPage) -> Result<Vec<Finding>>
     Ok(found)
 }
 
+/// Fields in which a row differs from its latest known state.
+fn changed(now: &RowTags, swept: Option<(RowTags, String)>, told: &[Told]) -> Vec<NameTag> {
+    let told = told.iter().filter(|t| t.kind != TriggerKind::RecordDelete);
+    let latest = told.clone().map(|t| t.event_date.as_str()).max().unwrap_or_default();
+    match swept {
+        Some((tags, date)) if *date > *latest => now.differing(&tags),
+        swept => {
+            // Of what happened within one second the order is not known.
+            let of_latest: Vec<&Told> = told.filter(|t| t.event_date == latest).collect();
+            if of_latest.iter().any(|t| t.tags.agrees(now)) {
+                return Vec::new();
+            }
+            match (of_latest.last(), swept) {
+                (Some(told), _) => now.differing(&told.tags),
+                (None, Some((tags, _))) => now.differing(&tags),
+                (None, None) => Vec::new(),
+            }
+        }
+    }
+}
+
+fn swept(c: &Connection, page: &SweepPage, pk_id: i64) -> Result<Option<(RowTags, String)>> {
+    let sql = "SELECT s.tags, s.date FROM swept_rows s JOIN sweeps w ON w.id = s.sweep
+               WHERE w.workflow = ?1 AND w.table_name = ?2 AND s.pk_id = ?3";
+    first(c, sql, params![page.workflow.as_bytes(), page.table, pk_id], |r| {
+        Ok((RowTags::from_bytes(r.get(0)?), r.get(1)?))
+    })
+}
+
 struct Told {
     kind: TriggerKind,
     tags: RowTags,
     at: Time,
+    event_date: String,
 }
 
+/// In the order in which it came.
 fn told(c: &Connection, page: &SweepPage, pk_id: i64) -> Result<Vec<Told>> {
-    let sql = "SELECT kind, tags, at FROM told WHERE workflow = ?1 AND table_name = ?2 AND pk_id = ?3";
+    let sql = "SELECT kind, tags, at, event_date FROM told
+               WHERE workflow = ?1 AND table_name = ?2 AND pk_id = ?3 ORDER BY id";
     all(c, sql, params![page.workflow.as_bytes(), page.table, pk_id], |r| {
         Ok(Told {
             kind: parsed(r, 0, TriggerKind::parse)?,
             tags: RowTags::from_bytes(r.get(1)?),
             at: time(r, 2)?,
+            event_date: r.get(3)?,
         })
     })
 }
@@ -209,16 +240,23 @@ pub(super) fn commit(c: &Connection, x: &SweepStep) -> Result<SweepCommit> {
         messages::ingest(c, message)?;
     }
     let sweep = sweep_id(c, &page.tenant, page.workflow, &page.table)?;
-    let until = page.until.unwrap_or(i64::MAX);
-    let sql = "DELETE FROM swept_rows WHERE sweep = ?1 AND pk_id > ?2 AND pk_id <= ?3";
-    run(c, sql, params![sweep, page.after, until])?;
-    let sql = "INSERT INTO swept_rows (sweep, pk_id, tags, seen_at) VALUES (?1, ?2, ?3, ?4)";
-    for (pk_id, tags) in &page.rows {
-        run(c, sql, params![sweep, pk_id, tags.as_bytes(), page.at.0])?;
+    let key = page.workflow.as_bytes();
+    // What was told since it was read is newer than what was read.
+    let sql = "SELECT DISTINCT pk_id FROM told WHERE workflow = ?1 AND table_name = ?2 AND at > ?3
+                 AND way <> 'sweep'";
+    let newer = all(c, sql, params![key, page.table, page.at.0], |r| r.get::<_, i64>(0))?;
+    let newer: BTreeSet<i64> = newer.into_iter().collect();
+    let sql =
+        "INSERT OR REPLACE INTO swept_rows (sweep, pk_id, tags, seen_at, date) VALUES (?1, ?2, ?3, ?4, ?5)";
+    for (pk_id, tags) in page.rows.iter().filter(|(pk_id, _)| !newer.contains(pk_id)) {
+        run(c, sql, params![sweep, pk_id, tags.as_bytes(), page.at.0, page.date])?;
+    }
+    for pk_id in page.gone.iter().filter(|pk_id| !newer.contains(pk_id)) {
+        run(c, "DELETE FROM swept_rows WHERE sweep = ?1 AND pk_id = ?2", params![sweep, pk_id])?;
     }
     let ended = page.until.is_none();
     let sql = "UPDATE sweeps SET rounds = rounds + ?2, reached = ?3, calls = CASE WHEN ?2 THEN 0 ELSE calls + ?4 END,
-                 all_calls = all_calls + ?4, next_at = ?5, error = NULL,
+                 all_calls = all_calls + ?4, next_at = ?5, error = NULL, failures = 0,
                  started_at = CASE WHEN reached IS NULL OR started_at IS NULL THEN ?6 ELSE started_at END,
                  finished_at = CASE WHEN ?2 THEN ?6 ELSE finished_at END
                WHERE id = ?1";
@@ -237,7 +275,8 @@ pub(super) fn put_off(
     let (tenant, workflow, table) = sweep;
     let sweep = sweep_id(c, tenant, workflow, table)?;
     let sql = "UPDATE sweeps SET error = ?2, next_at = ?3, all_calls = all_calls + ?4,
-                 calls = CASE WHEN ?2 IS NULL THEN 0 ELSE calls + ?4 END WHERE id = ?1";
+                 calls = CASE WHEN ?2 IS NULL THEN 0 ELSE calls + ?4 END,
+                 failures = CASE WHEN ?2 IS NULL THEN 0 ELSE failures + 1 END WHERE id = ?1";
     run(c, sql, params![sweep, error, next_at.0, calls]).map(drop)
 }
 
@@ -260,8 +299,7 @@ pub(super) fn forget(c: &Connection, workflow: WorkflowId) -> Result<()> {
     run(c, sql, params![id])?;
     run(c, "DELETE FROM sweeps WHERE workflow = ?1", params![id])?;
     run(c, "DELETE FROM told WHERE workflow = ?1", params![id])?;
-    let sql = "UPDATE backfills SET state = 'cancelled' WHERE workflow = ?1 AND state = 'running'
-               AND (SELECT deleted_at IS NOT NULL FROM workflows WHERE id = ?1)";
+    let sql = "UPDATE backfills SET state = 'cancelled' WHERE workflow = ?1 AND state = 'running'";
     run(c, sql, params![id]).map(drop)
 }
 
@@ -276,45 +314,62 @@ pub(super) fn is_known(c: &Connection, x: &NewMessage, workflow: [u8; 16], event
         return Ok(false);
     }
     let from_webhook = matches!(x.origin, Origin::Webhook(_));
-    if from_webhook {
-        let mut late = Vec::with_capacity(event.tags.len());
-        for (pk_id, tags) in &event.tags {
-            late.extend(found_before(c, workflow, event, *pk_id, tags)?);
-        }
-        if late.len() == event.tags.len() {
-            for told in late {
-                run(c, "UPDATE told SET way = 'late' WHERE id = ?1", params![told])?;
-            }
-            return Ok(true);
-        }
-    }
-    let sql = "INSERT INTO told (tenant, workflow, table_name, pk_id, kind, tags, at, way)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    let sql = "INSERT INTO told (tenant, workflow, table_name, pk_id, kind, tags, at, event_date, way)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
     let way = if from_webhook { "webhook" } else { "sweep" };
+    let kind = event.kind.as_str();
+    let date = match event.event_date.is_empty() {
+        true => x.at.to_string().chars().take(19).collect(),
+        false => event.event_date.clone(),
+    };
+    let mut all_known = from_webhook;
     for (pk_id, tags) in &event.tags {
-        let kind = event.kind.as_str();
-        run(
-            c,
-            sql,
-            params![x.tenant.as_str(), workflow, event.table, pk_id, kind, tags.as_bytes(), x.at.0, way],
-        )?;
+        let found = if from_webhook { found_before(c, x, workflow, event, *pk_id, tags)? } else { None };
+        if let Some(found) = found {
+            run(c, "UPDATE told SET way = 'late' WHERE id = ?1", params![found])?;
+            continue;
+        }
+        all_known = false;
+        let tags = tags.as_bytes();
+        run(c, sql, params![x.tenant.as_str(), workflow, event.table, pk_id, kind, tags, x.at.0, date, way])?;
     }
-    Ok(false)
+    // Of a message for all rows at once some may be known: it runs, since the others are news.
+    Ok(all_known)
 }
 
-/// The entry of a sweep that this change is. A row is inserted and deleted once; updates are told apart by tags.
+/// How far Caspio's clock may be ahead of what its answers tell of it.
+const SLACK_SECONDS: i64 = 2;
+/// A webhook that does not say when it happened is one about what a sweep found, when it comes so soon after.
+const SOON: Duration = Duration::from_secs(3600);
+
+/// The entry of a sweep that this change is. A row is inserted and deleted once. An update is one that led to what the sweep
+/// read: it shows the same, and happened before.
 fn found_before(
     c: &Connection,
+    x: &NewMessage,
     workflow: [u8; 16],
     event: &NewEvent,
     pk_id: i64,
     tags: &RowTags,
 ) -> Result<Option<i64>> {
-    let sql = "SELECT id, tags FROM told WHERE workflow = ?1 AND table_name = ?2 AND pk_id = ?3
+    let sql =
+        "SELECT id, tags, at, event_date FROM told WHERE workflow = ?1 AND table_name = ?2 AND pk_id = ?3
                AND kind = ?4 AND way = 'sweep' ORDER BY id";
     let found = all(c, sql, params![workflow, event.table, pk_id, event.kind.as_str()], |r| {
-        Ok((r.get::<_, i64>(0)?, RowTags::from_bytes(r.get(1)?)))
+        Ok((r.get::<_, i64>(0)?, RowTags::from_bytes(r.get(1)?), time(r, 2)?, r.get::<_, String>(3)?))
     })?;
-    let same = |found: &RowTags| event.kind != TriggerKind::RecordUpdate || found.agrees(tags);
-    Ok(found.into_iter().find(|(_, found)| same(found)).map(|(id, _)| id))
+    let before = |at: Time, read: &str| match (seconds(&event.event_date), seconds(read)) {
+        (Some(happened), Some(read)) => happened <= read.saturating_add(SLACK_SECONDS),
+        _ => x.at.since(at) <= SOON,
+    };
+    let same = |found: &RowTags, at, read: &str| {
+        event.kind != TriggerKind::RecordUpdate || (found.agrees(tags) && before(at, read))
+    };
+    Ok(found.into_iter().find(|(_, found, at, read)| same(found, *at, read)).map(|(id, ..)| id))
+}
+
+/// An `eventDate` as seconds.
+fn seconds(date: &str) -> Option<i64> {
+    let date: jiff::civil::DateTime = date.parse().ok()?;
+    Some(jiff::tz::Offset::UTC.to_timestamp(date).ok()?.as_second())
 }

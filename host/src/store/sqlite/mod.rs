@@ -390,6 +390,9 @@ impl Store for SqliteStore {
         let table = table.to_owned();
         self.read(move |c| coverage::known(c, workflow, &table, after, until, limit)).await
     }
+    async fn missing_rows(&self, page: SweepPage) -> Result<Vec<i64>> {
+        self.read(move |c| coverage::missing(c, &page)).await
+    }
     async fn sweep_findings(&self, page: SweepPage) -> Result<Vec<Finding>> {
         self.read(move |c| coverage::findings(c, &page)).await
     }

@@ -296,6 +296,7 @@ CREATE TABLE sweeps (
     started_at  INTEGER,
     finished_at INTEGER,
     error       TEXT,
+    failures    INTEGER NOT NULL DEFAULT 0,
     UNIQUE (workflow, table_name)
 ) STRICT;
 
@@ -304,7 +305,9 @@ CREATE TABLE swept_rows (
     sweep   INTEGER NOT NULL REFERENCES sweeps (id),
     pk_id   INTEGER NOT NULL,
     tags    BLOB NOT NULL,
+    -- When, by this host's clock, and by Caspio's as in an eventDate.
     seen_at INTEGER NOT NULL,
+    date    TEXT NOT NULL,
     PRIMARY KEY (sweep, pk_id)
 ) STRICT, WITHOUT ROWID;
 
@@ -318,6 +321,8 @@ CREATE TABLE told (
     kind       TEXT NOT NULL,
     tags       BLOB NOT NULL,
     at         INTEGER NOT NULL,
+    -- When it happened by Caspio's clock; of what a sweep found, when it was read.
+    event_date TEXT NOT NULL,
     -- webhook: told by one; sweep: found by a sweep; late: found, and a webhook told of it since.
     way        TEXT NOT NULL
 ) STRICT;
@@ -353,6 +358,7 @@ CREATE TABLE backfills (
     per_minute      INTEGER NOT NULL,
     next_at         INTEGER NOT NULL,
     error           TEXT,
+    failures        INTEGER NOT NULL DEFAULT 0,
     created_at      INTEGER NOT NULL,
     finished_at     INTEGER
 ) STRICT;

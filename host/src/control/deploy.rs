@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::caspio::CallContext;
 use crate::clock::Time;
 use crate::manifest::Manifest;
-use crate::model::{TenantId, WorkflowState};
+use crate::model::{FieldType, TenantId, WorkflowState};
 use crate::runtime::ComponentDigest;
 use crate::store::{ConnectionRecord, NewVersion};
 
@@ -189,6 +189,21 @@ impl Control {
         let grants = &manifest.grants;
         let tables = manifest.triggers.iter().map(|t| t.table.as_str()).chain(grants.tables());
         all_exist(connection, "table", tables, &caspio.tables(&context).await?)?;
+        for (table, name) in manifest.effects.verified() {
+            let schema = caspio.fields(&context, table).await?;
+            let fits = schema
+                .field(name)
+                .is_some_and(|field| field.unique && field.writable && field.kind == FieldType::TextShort);
+            if !fits {
+                return Err(ControlError::invalid(
+                    "verify-field",
+                    format!(
+                        "`effects.creates` verifies {table} by {name}, which is no Text (255) field that is Unique and can be \
+                         written; make such a field in Caspio, or use \"park\" or \"retry\""
+                    ),
+                ));
+            }
+        }
         if grants.views().next().is_some() {
             all_exist(connection, "view", grants.views(), &caspio.views(&context).await?)?;
         }

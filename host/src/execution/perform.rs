@@ -18,6 +18,7 @@ use super::grants::may_see;
 use super::schemas::{Named, Schemas};
 
 mod attachments;
+mod creates;
 mod directories;
 mod files;
 mod tasks;
@@ -186,17 +187,17 @@ impl Performer {
     pub(super) async fn plan(&self, action: &Action) -> Result<Planned, CaspioError> {
         let context = self.context(action);
         match action {
-            Action::CreateRecord { .. } => Ok(Planned::Do(Plan::Create)),
+            Action::CreateRecord { table, row } => self.create_plan(table, row).map(Planned::Do),
             Action::UpdateRecords { criteria, .. } | Action::UpsertRecord { criteria, .. }
                 if !criteria.restricts() =>
             {
                 Err(unrestricted())
             }
-            Action::UpsertRecord { criteria, .. } => {
+            Action::UpsertRecord { table, criteria, row } => {
                 let found = self.pin(&context, action, criteria, 1).await?;
                 Ok(Planned::Do(match found.first() {
                     Some(first) => Plan::Update { pk_ids: vec![*first] },
-                    None => Plan::Create,
+                    None => self.create_plan(table, row)?,
                 }))
             }
             Action::UpdateRecords { criteria, .. } => {
@@ -280,7 +281,9 @@ impl Performer {
         };
         let Origin { tenant, key, run, event } = &self.origin;
         let (kind, pk_ids) = match plan {
-            Plan::Create => (TriggerKind::RecordInsert, Vec::new()),
+            Plan::Create | Plan::CreateAgain | Plan::CreateStamped { .. } => {
+                (TriggerKind::RecordInsert, Vec::new())
+            }
             Plan::Delete { pk_ids } => (TriggerKind::RecordDelete, pk_ids.clone()),
             Plan::Update { pk_ids } => {
                 // As the event shows the record: what is so already is no change, and causes no webhook.
@@ -353,11 +356,11 @@ impl Performer {
             if repeated { u32::try_from(planned.len()).unwrap_or(u32::MAX) } else { affected }
         };
         let answer = match (action, plan) {
-            (Action::CreateRecord { row, .. }, Plan::Create) => {
-                self.caspio.create(&context, &schema, row).await.map(Answer::Created)
+            (Action::CreateRecord { row, .. }, plan) if plan.creates() => {
+                self.create(&context, &schema, row, plan, repeated).await.map(Answer::Created)
             }
-            (Action::UpsertRecord { row, .. }, Plan::Create) => {
-                let created = self.caspio.create(&context, &schema, row).await;
+            (Action::UpsertRecord { row, .. }, plan) if plan.creates() => {
+                let created = self.create(&context, &schema, row, plan, repeated).await;
                 created.map(|row| Answer::Upserted { created: true, row })
             }
             (Action::UpsertRecord { row, .. }, Plan::Update { pk_ids }) => {

@@ -8,6 +8,15 @@ use serde::{Deserialize, Serialize};
 pub enum Plan {
     /// A record is created (also by an upsert whose look-up found none).
     Create,
+    /// As `Create`, and done again when it is undecided: the manifest says that twice is better than not at all.
+    CreateAgain,
+    /// As `Create`, with a text in a Unique field by which an undecided one is recognised.
+    CreateStamped {
+        /// The field.
+        field: String,
+        /// The text.
+        stamp: String,
+    },
     /// These records are changed (pinned before the effect, or named by the guest).
     Update {
         /// Their `PK_ID`s.
@@ -28,13 +37,21 @@ pub enum Plan {
 }
 
 impl Plan {
-    /// Whether doing it twice leaves the same as doing it once, so that an undecided one is simply
-    /// done again.
+    /// Whether it makes a record.
+    #[must_use]
+    pub fn creates(&self) -> bool {
+        matches!(self, Self::Create | Self::CreateAgain | Self::CreateStamped { .. })
+    }
+
+    /// Whether doing it twice leaves the same as doing it once (or the manifest does not mind), so that an undecided one
+    /// is simply done again.
     #[must_use]
     pub fn is_repeatable(&self) -> bool {
         match self {
             Self::Create => false,
-            Self::Update { .. } | Self::Delete { .. } => true,
+            Self::CreateAgain | Self::CreateStamped { .. } | Self::Update { .. } | Self::Delete { .. } => {
+                true
+            }
             Self::Call { repeatable, .. } => *repeatable,
         }
     }

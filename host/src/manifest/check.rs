@@ -94,6 +94,15 @@ pub(super) fn check(raw: Raw, text: &str) -> Result<Manifest, ManifestError> {
     if let Some((name, allowed)) = chain.0.out_of_range() {
         return wrong(chain.1, format!("`loop.{name}` must be {allowed}"));
     }
+    let effects = spanned_or_default(raw.effects);
+    if let Some(table) = effects.0.creates.keys().find(|table| !grants.allows(table, Op::Create)) {
+        return wrong(
+            effects.1,
+            format!(
+                "`effects.creates` names {table}, on which create is not granted; add it under [grants] tables"
+            ),
+        );
+    }
     let mut settings = BTreeMap::new();
     for (name, value) in raw.settings {
         let at = value.span().start;
@@ -115,6 +124,7 @@ pub(super) fn check(raw: Raw, text: &str) -> Result<Manifest, ManifestError> {
         grants,
         limits: limits.0,
         retry: retry.0,
+        effects: effects.0,
         chain: chain.0,
         run: raw.run,
         settings,

@@ -6,6 +6,7 @@
 //! keys are added and never change their meaning.
 
 mod check;
+mod effects;
 mod error;
 mod grants;
 mod limits;
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 
 use crate::model::{Limits, Reconcile, TriggerKind};
 
+pub use effects::{Effects, Undecided};
 pub use error::ManifestError;
 pub use grants::{DirectoryOp, FileOp, Grants, Op, ViewOp};
 pub use limits::{Chain, LimitSettings, Retry, RunSettings};
@@ -61,6 +63,8 @@ pub struct Manifest {
     pub limits: LimitSettings,
     /// Tries and back-off.
     pub retry: Retry,
+    /// What becomes of undecided creates.
+    pub effects: Effects,
     /// How long chains of runs may be.
     pub chain: Chain,
     /// How a run goes about its work.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{Chain, DirectoryOp, FileOp, LimitSettings, Missed, Op, Retry, RunSettings, ViewOp};
+use super::{Chain, DirectoryOp, Effects, FileOp, LimitSettings, Missed, Op, Retry, RunSettings, ViewOp};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -19,6 +19,7 @@ pub(super) struct Raw {
     pub(super) grants: RawGrants,
     pub(super) limits: Option<Spanned<LimitSettings>>,
     pub(super) retry: Option<Spanned<Retry>>,
+    pub(super) effects: Option<Spanned<Effects>>,
     #[serde(rename = "loop")]
     pub(super) chain: Option<Spanned<Chain>>,
     #[serde(default)]

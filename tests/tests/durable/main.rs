@@ -6,6 +6,7 @@ mod crashes;
 mod criteria;
 mod full_disk;
 mod letters;
+mod policies;
 mod retries;
 mod schedules;
 mod shutdown;

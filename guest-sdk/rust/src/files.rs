@@ -10,7 +10,7 @@
 //!     for file in files::list(Some(&folder.key))? {
 //!         let content = files::download(&file.key)?;
 //!     }
-//!     files::put(Some(&folder.key), "report.txt", b"…")?;
+//!     files::put(Some(&folder.key), "report.txt", b"All is well.")?;
 //! }
 //! # Ok(())
 //! # }

@@ -63,12 +63,13 @@ fn manifest(sections: &BTreeMap<&str, String>) -> String {
     format!(
         "name = \"documented\"\ncomponent = \"documented.wasm\"\nconnection = \"clinic\"\n{}\n[[trigger]]\n\
          event = \"record-update\"\ntable = \"Patients\"\n{}\n[grants]\ntables = {{ Tasks = [\"create\"] }}\n{}\n\
-         [limits]\n{}\n[retry]\n{}\n[loop]\n{}\n[run]\n{}\n",
+         [limits]\n{}\n[retry]\n{}\n[effects]\n{}\n[loop]\n{}\n[run]\n{}\n",
         part(""),
         part("trigger"),
         part("grants"),
         part("limits"),
         part("retry"),
+        part("effects"),
         part("loop"),
         part("run"),
     )
@@ -78,7 +79,7 @@ fn manifest(sections: &BTreeMap<&str, String>) -> String {
 async fn the_keys_of_the_manifest_are_all_documented_and_all_taken() {
     let site = Site::start().await;
     let documented = documented();
-    for section in ["", "trigger", "grants", "limits", "retry", "loop", "run"] {
+    for section in ["", "trigger", "grants", "limits", "retry", "effects", "loop", "run"] {
         let text = manifest(&BTreeMap::from([(section, "no_such_key = 1".to_owned())]));
         let path = write(&site, "documented.wasm", &text);
         let refused = site.host.cli(&["deploy", &path]).await.refused("unknown field `no_such_key`");
@@ -86,7 +87,9 @@ async fn the_keys_of_the_manifest_are_all_documented_and_all_taken() {
         let mut taken: BTreeSet<&str> = expected.split('`').skip(1).step_by(2).collect();
         if section.is_empty() {
             taken = taken
-                .difference(&["trigger", "grants", "limits", "retry", "loop", "run", "settings"].into())
+                .difference(
+                    &["trigger", "grants", "limits", "retry", "effects", "loop", "run", "settings"].into(),
+                )
                 .copied()
                 .collect();
         }
@@ -140,6 +143,7 @@ async fn defaults_and_bounds_of_the_manifest_are_as_documented() {
     }
     deploy("loop", chain).await.ok();
     deploy("run", "cache_reads = true".to_owned()).await.ok();
+    deploy("effects", "creates = { Tasks = \"retry\" }".to_owned()).await.ok();
     deploy("trigger", "fields = [\"Email\"]\nbatch = true\nsources = [\"Datasheet\"]".to_owned()).await.ok();
     for source in documented["trigger"]["sources"][0].split('`').skip(1).step_by(2).take(7) {
         deploy("trigger", format!("sources = [\"{source}\"]")).await.ok();

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::caspio::{CallContext, row_from_json, row_mistake, row_to_plain};
-use crate::clock::Time;
+use crate::clock::{Time, event_date_in_utc};
 use crate::ingress::{Accepted, MOST_ROWS, persist_by_hand};
 use crate::manifest::Manifest;
 use crate::model::{Event, EventId, TenantId, TriggerKind};
@@ -89,8 +89,8 @@ impl NewEvent {
         self.0.retain(|name, _| !OF_SHOWN.contains(&name.as_str()));
         let unset = |date: &Value| date.is_null() || date.as_str() == Some("");
         let date = match self.0.remove("event_date").filter(|date| !unset(date)) {
-            None => Some(Time::now().to_string().chars().take(19).collect()),
-            Some(Value::String(text)) => utc(&text),
+            None => Some(Time::now().event_date()),
+            Some(Value::String(text)) => event_date_in_utc(&text),
             Some(_) => None,
         };
         let (kind, table) = (self.0.remove("event"), self.0.remove("table"));
@@ -269,13 +269,4 @@ impl Control {
         self.wake.notify_one();
         Ok(SentView { runs })
     }
-}
-
-/// A date with time in UTC with whole seconds, as a webhook's `eventDate` is kept; none when it is no date.
-fn utc(text: &str) -> Option<String> {
-    let at = match text.parse::<jiff::Timestamp>() {
-        Ok(at) => jiff::tz::Offset::UTC.to_datetime(at),
-        Err(_) => text.parse::<jiff::civil::DateTime>().ok()?,
-    };
-    Some(at.strftime("%Y-%m-%dT%H:%M:%S").to_string())
 }

@@ -244,16 +244,7 @@ impl Control {
         request: RedriveRequest,
     ) -> Result<DecidedView> {
         let letter = self.letter(tenant, id).await?;
-        if !matches!(letter.run.state, RunState::Dead | RunState::Parked) {
-            return Err(ControlError::new(
-                Kind::Conflict,
-                "not-dead",
-                format!(
-                    "the run {id} is {}, neither dead nor parked; see: caspian run show {id}",
-                    letter.run.state
-                ),
-            ));
-        }
+        waits_for_a_person(&letter)?;
         // Also of a dead one: a person gave up on it without saying what became of its effect.
         if letter.run.cause == Some(Cause::Undecided) || letter.intent.is_some() {
             return Err(undecided(id));
@@ -319,16 +310,7 @@ impl Control {
                 "the reason is missing or longer than 4 KiB; say in a sentence why the run is given up",
             ));
         }
-        if !matches!(letter.run.state, RunState::Dead | RunState::Parked) {
-            return Err(ControlError::new(
-                Kind::Conflict,
-                "not-dead",
-                format!(
-                    "the run {id} is {}, neither dead nor parked; see: caspian run show {id}",
-                    letter.run.state
-                ),
-            ));
-        }
+        waits_for_a_person(&letter)?;
         let sealed_note = match self.data_key(tenant, letter.run.message).await? {
             Some(key) => Some(key.seal("runs", "note", id.as_bytes(), reason.as_bytes())?),
             None => None,
@@ -401,6 +383,15 @@ pub(super) fn next_step(id: RunId, state: RunState, cause: Option<Cause>) -> Opt
         )),
         _ => None,
     }
+}
+
+fn waits_for_a_person(letter: &Letter) -> Result<()> {
+    let (id, state) = (letter.run.id, letter.run.state);
+    if matches!(state, RunState::Dead | RunState::Parked) {
+        return Ok(());
+    }
+    let text = format!("the run {id} is {state}, neither dead nor parked; see: caspian run show {id}");
+    Err(ControlError::new(Kind::Conflict, "not-dead", text))
 }
 
 fn undecided(id: RunId) -> ControlError {

@@ -8,7 +8,6 @@ use crate::clock::Time;
 use crate::manifest::Manifest;
 use crate::model::{TenantId, TriggerKind, WorkflowState};
 use crate::store::{StoreError, WorkflowRecord};
-use crate::triggers::WantedTrigger;
 
 use super::{Control, ControlError, Kind, Result};
 
@@ -244,7 +243,7 @@ impl Control {
         let record = self.workflow_named(tenant, name).await?;
         let version = self.store.version(record.id, record.active_version).await?;
         let version = version.ok_or(StoreError::Missing("version"))?;
-        let wanted = WantedTrigger::all(&Manifest::parse(&version.manifest)?);
+        let wanted = Manifest::parse(&version.manifest)?.triggers;
         if wanted.is_empty() && self.store.webhook_of(record.id).await?.is_none() {
             // It runs by the clock only: nothing of it is in Caspio.
             self.store.activate_workflow(record.id, activate).await?;

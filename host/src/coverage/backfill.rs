@@ -12,7 +12,7 @@ use crate::model::{
 };
 use crate::store::{BackfillRecord, BackfillStep};
 
-use super::page::{ROWS, event_date, rows_after};
+use super::page::{ROWS, rows_after};
 use super::{Coverage, CoverageError, FAILED, failed_for};
 
 /// Longest pause of a backfill that fails again and again.
@@ -124,7 +124,7 @@ impl Coverage {
                     connection: caspio.name().to_owned(),
                     table: schema.table.clone(),
                     rows: vec![row.clone()],
-                    event_date: event_date(at),
+                    event_date: at.event_date(),
                     message_id: String::new(),
                     reconciled: true,
                 },

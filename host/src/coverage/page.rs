@@ -1,7 +1,6 @@
 //! A stretch of a table, read in the order of `PK_ID`.
 
 use crate::caspio::{CallContext, Caspio, CaspioError};
-use crate::clock::Time;
 use crate::model::{Criteria, Operator, Query, Row, TableSchema, Value};
 
 /// Caspio's largest page, and one call.
@@ -24,9 +23,4 @@ pub(super) async fn rows_after(
     };
     let query = Query { select: Vec::new(), criteria: Some(criteria), order: Vec::new(), limit: Some(limit) };
     caspio.list(context, schema, &query).await
-}
-
-/// As Caspio's `eventDate`: UTC, whole seconds.
-pub(super) fn event_date(at: Time) -> String {
-    at.to_string().chars().take(19).collect()
 }

@@ -12,7 +12,7 @@ use crate::store::{
     Finding, NewMessage, SweepCommit, SweepPage, SweepRecord, SweepStep, TriggerRecord, Wants,
 };
 
-use super::page::{ROWS, event_date, rows_after};
+use super::page::{ROWS, rows_after};
 use super::{Coverage, CoverageError, FAILED, failed_for};
 
 /// Rows of the round before that one page covers at most: a table that was emptied is worked off in stretches.
@@ -103,7 +103,7 @@ impl Coverage {
     }
 
     async fn read(&self, round: &Round<'_>, after: i64) -> Result<ReadPage, CoverageError> {
-        let (sweep, at, date) = (round.sweep, Time::now(), event_date(round.caspio.now()));
+        let (sweep, at, date) = (round.sweep, Time::now(), round.caspio.now().event_date());
         let mut rows = rows_after(&round.caspio, &round.context, round.schema, after, None, ROWS).await?;
         rows.retain(|row| row.pk_id().is_some());
         let full = rows.len() >= usize::try_from(ROWS).unwrap_or(usize::MAX);

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use crate::caspio::row_from_json;
+use crate::clock::event_date_in_utc;
 use crate::model::{Event, Row, TriggerKind};
 use crate::store::TriggerRecord;
 
@@ -67,7 +68,7 @@ pub(super) fn cut<'a>(hook: &'a Hook, object: &Map<String, Value>) -> Cut<'a> {
         connection: hook.record.connection_name.clone(),
         table: trigger.table.clone(),
         rows,
-        event_date: text(object, "eventDate").map(utc).unwrap_or_default(),
+        event_date: text(object, "eventDate").and_then(event_date_in_utc).unwrap_or_default(),
         message_id: message_id(object).unwrap_or_default(),
         reconciled: false,
     };
@@ -95,28 +96,4 @@ fn trigger<'a>(
 
 fn text<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     object.get(name)?.as_str()
-}
-
-/// `eventDate` in UTC with whole seconds; it is UTC already unless it has an offset. "" when it is no date.
-fn utc(text: &str) -> String {
-    let with_offset: Result<jiff::Timestamp, _> = text.parse();
-    let at = match with_offset {
-        Ok(at) => Some(jiff::tz::Offset::UTC.to_datetime(at)),
-        Err(_) => text.parse::<jiff::civil::DateTime>().ok(),
-    };
-    at.map(|at| at.strftime("%Y-%m-%dT%H:%M:%S").to_string()).unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::utc;
-
-    #[test]
-    fn event_dates_become_utc() {
-        assert_eq!(utc("2026-01-16T19:52:55"), "2026-01-16T19:52:55");
-        assert_eq!(utc("2026-01-16T19:52:55.123"), "2026-01-16T19:52:55");
-        assert_eq!(utc("2026-01-16T19:52:55Z"), "2026-01-16T19:52:55");
-        assert_eq!(utc("2026-01-16T19:52:55-05:00"), "2026-01-17T00:52:55");
-        assert_eq!(utc("yesterday"), "");
-    }
 }

@@ -117,7 +117,7 @@ fn event(due: &ScheduleRecord, tick: Time) -> Event {
         connection: due.connection_name.clone(),
         table: String::new(),
         rows: Vec::new(),
-        event_date: tick.to_string().chars().take(19).collect(),
+        event_date: tick.event_date(),
         message_id: String::new(),
         reconciled: false,
     }

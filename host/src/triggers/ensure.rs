@@ -5,14 +5,14 @@ use sha2::{Digest as _, Sha256};
 use crate::caspio::{Caspio, NewWebhook};
 use crate::clock::Time;
 use crate::faults;
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, Trigger};
 use crate::model::{ConnectionId, TenantId, UrlId, WebhookId, WorkflowId};
 use crate::secrets::random_bytes;
 use crate::store::{Rejected, StoreError, TriggerRecord, WebhookRecord, WebhookStage, WebhookUpdate};
 
 use super::look::Place;
 use super::remove::TOMBSTONE;
-use super::{TriggerError, Triggers, WantedTrigger, context, failed};
+use super::{TriggerError, Triggers, context, failed};
 
 /// How often a webhook is made again when it is not known whether Caspio made it.
 const TRIES: u32 = 3;
@@ -30,7 +30,7 @@ impl Triggers {
         workflow: WorkflowId,
         name: &str,
         connection: ConnectionId,
-        wanted: &[WantedTrigger],
+        wanted: &[Trigger],
         activate: bool,
     ) -> Result<WebhookRecord, TriggerError> {
         let _turn = self.turn(workflow).await;
@@ -44,7 +44,7 @@ impl Triggers {
         workflow: WorkflowId,
         name: &str,
         connection: ConnectionId,
-        wanted: &[WantedTrigger],
+        wanted: &[Trigger],
         activate: bool,
     ) -> Result<WebhookRecord, TriggerError> {
         let caspio = self.connector.connect(connection).await?;
@@ -64,7 +64,7 @@ impl Triggers {
         let triggers = self.triggers(&caspio, workflow, wanted, known).await?;
         let changed = known.is_some_and(|webhook| {
             webhook.triggers.len() != wanted.len()
-                || webhook.triggers.iter().zip(wanted).any(|(stored, want)| !want.is(stored))
+                || webhook.triggers.iter().zip(wanted).any(|(stored, want)| !stored.is_of(want))
         });
         let fresh = match existing {
             None => {
@@ -118,7 +118,7 @@ impl Triggers {
         let version = self.store.active_version(workflow).await?.ok_or(StoreError::Missing("version"))?;
         let manifest = Manifest::parse(&version.manifest)
             .map_err(|_| StoreError::Corrupt("the manifest of a version".to_owned()))?;
-        let wanted = WantedTrigger::all(&manifest);
+        let wanted = manifest.triggers;
         let ensured = self
             .ensure_locked(&webhook.tenant, workflow, &manifest.name, version.connection, &wanted, false)
             .await;
@@ -206,7 +206,7 @@ impl Triggers {
         &self,
         caspio: &Caspio,
         workflow: WorkflowId,
-        wanted: &[WantedTrigger],
+        wanted: &[Trigger],
         existing: Option<&WebhookRecord>,
     ) -> Result<Vec<TriggerRecord>, TriggerError> {
         let context = context(workflow, "tables.fields");

@@ -29,10 +29,9 @@ use tokio::sync::{Mutex, Notify, OwnedMutexGuard};
 use crate::accounts::{ConnectError, Connector, KeyError, Keyring};
 use crate::caspio::{CallContext, CaspioError};
 use crate::clock::Time;
-use crate::manifest::{self, Manifest};
-use crate::model::{Cause, Reconcile, TriggerKind, UrlId, WebhookId, WorkflowId};
+use crate::model::{Cause, UrlId, WebhookId, WorkflowId};
 use crate::secrets::SealError;
-use crate::store::{Store, StoreError, TriggerRecord, WebhookRecord};
+use crate::store::{Store, StoreError, WebhookRecord};
 
 pub use look::Finding;
 pub use mend::Repair;
@@ -95,50 +94,6 @@ impl TriggerError {
             Self::Store(error) => error.is_transient(),
             _ => false,
         }
-    }
-}
-
-/// A trigger as the manifest wants it.
-#[derive(Debug, Clone)]
-pub struct WantedTrigger {
-    /// Kind.
-    pub kind: TriggerKind,
-    /// Table.
-    pub table: String,
-    /// Update only: fields that matter; empty: all.
-    pub fields: Vec<String>,
-    /// Sources; empty: all.
-    pub sources: Vec<String>,
-    /// One event for the whole message.
-    pub batch: bool,
-    /// How its table is swept.
-    pub reconcile: Option<Reconcile>,
-}
-
-impl WantedTrigger {
-    /// Those of a manifest.
-    #[must_use]
-    pub fn all(manifest: &Manifest) -> Vec<Self> {
-        let wanted = |t: &manifest::Trigger| Self {
-            kind: t.kind,
-            table: t.table.clone(),
-            fields: t.fields.clone(),
-            sources: t.sources.clone(),
-            batch: t.batch,
-            reconcile: t.reconcile,
-        };
-        manifest.triggers.iter().map(wanted).collect()
-    }
-
-    /// A stored trigger is this one.
-    #[must_use]
-    pub fn is(&self, stored: &TriggerRecord) -> bool {
-        self.kind == stored.kind
-            && self.table == stored.table
-            && self.fields == stored.fields
-            && self.sources == stored.sources
-            && self.batch == stored.batch
-            && self.reconcile == stored.reconcile
     }
 }
 

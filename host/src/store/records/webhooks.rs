@@ -1,6 +1,7 @@
 //! Our webhooks in Caspio and their triggers. `sealed` fields are ciphertext (see `secrets`).
 
 use crate::clock::Time;
+use crate::manifest::Trigger;
 use crate::model::{ConnectionId, Reconcile, TableSchema, TenantId, TriggerKind, WebhookId, WorkflowId};
 
 /// How far a webhook of ours is.
@@ -129,6 +130,19 @@ impl WebhookUpdate {
     #[must_use]
     pub fn stage(id: WebhookId, stage: WebhookStage) -> Self {
         Self { id, stage, caspio_id: None, sealed_secret: None, public_url: None, tombstone_until: None }
+    }
+}
+
+impl TriggerRecord {
+    /// Whether it is as the manifest wants it.
+    #[must_use]
+    pub fn is_of(&self, wanted: &Trigger) -> bool {
+        self.kind == wanted.kind
+            && self.table == wanted.table
+            && self.fields == wanted.fields
+            && self.sources == wanted.sources
+            && self.batch == wanted.batch
+            && self.reconcile == wanted.reconcile
     }
 }
 

@@ -319,7 +319,7 @@ pub(super) fn is_known(c: &Connection, x: &NewMessage, workflow: [u8; 16], event
     let way = if from_webhook { "webhook" } else { "sweep" };
     let kind = event.kind.as_str();
     let date = match event.event_date.is_empty() {
-        true => x.at.to_string().chars().take(19).collect(),
+        true => x.at.event_date(),
         false => event.event_date.clone(),
     };
     let mut all_known = from_webhook;

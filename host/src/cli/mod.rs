@@ -16,6 +16,7 @@ mod init;
 mod letters;
 mod orphans;
 mod output;
+mod retention;
 mod run;
 mod serve;
 mod status;
@@ -114,6 +115,13 @@ enum Command {
         host: HostArgs,
         #[command(flatten)]
         coverage: coverage::CoverageArgs,
+    },
+    /// How long contents are kept, and legal holds
+    Retention {
+        #[command(flatten)]
+        host: HostArgs,
+        #[command(subcommand)]
+        command: retention::RetentionCommand,
     },
     /// Tokens of the control API
     Token {
@@ -249,6 +257,7 @@ async fn execute(command: Command) -> Result<(), CliError> {
         Command::Run { host, command } => run::run(&api::Api::new(&host)?, command).await,
         Command::Event { host, command } => event::run(&api::Api::new(&host)?, command).await,
         Command::Coverage { host, coverage } => coverage::coverage(&api::Api::new(&host)?, coverage).await,
+        Command::Retention { host, command } => retention::run(&api::Api::new(&host)?, command).await,
         Command::Token { host, command } => token::run(&api::Api::new(&host)?, command).await,
         Command::Status { host, format } => status::status(&api::Api::new(&host)?, format).await,
         Command::Usage { host, usage } => usage::usage(&api::Api::new(&host)?, usage).await,

@@ -141,7 +141,7 @@ fn show(x: &Value) {
     }
     if cell(x, "contents") == "deleted" {
         output::line(&format!(
-            "{:<11} deleted with the workflow: result, failure and output are gone",
+            "{:<11} deleted: result, failure and output went with the workflow, or their time was over",
             "contents"
         ));
     }

@@ -23,6 +23,7 @@ pub(super) fn unusable(config: &Config) -> Option<(&'static str, String)> {
         caspio,
         coverage,
         triggers,
+        retention,
         telemetry: traces,
     } = config;
     let whole = [
@@ -73,7 +74,10 @@ pub(super) fn unusable(config: &Config) -> Option<(&'static str, String)> {
     let endpoint = traces.otlp_endpoint.as_ref().filter(|endpoint| !is_base_url(endpoint));
     let endpoint =
         endpoint.map(|_| ("telemetry.otlp_endpoint", "a base URL, e.g. http://127.0.0.1:4318".to_owned()));
-    whole.or(seconds).or(rate).or(level).or(endpoint)
+    let records = (!retention.keeps_records()).then(|| {
+        ("retention.records", "7d or more, since records tell a message that comes again".to_owned())
+    });
+    whole.or(seconds).or(rate).or(level).or(endpoint).or(records)
 }
 
 fn outside<T: PartialOrd + Display>(

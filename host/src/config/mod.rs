@@ -18,6 +18,7 @@ use crate::caspio::ClientSettings;
 use crate::coverage::CoverageSettings;
 use crate::execution::RetrySettings;
 use crate::lineage::LineageSettings;
+use crate::model::Retention;
 use crate::runtime::RuntimeSettings;
 use crate::scheduler::SchedulerSettings;
 use crate::telemetry::{LogSettings, TelemetrySettings};
@@ -47,6 +48,8 @@ pub struct Config {
     pub coverage: CoverageSettings,
     /// `[triggers]`
     pub triggers: TriggerSettings,
+    /// `[retention]`
+    pub retention: Retention,
     /// `[telemetry]`
     pub telemetry: TelemetrySettings,
 }

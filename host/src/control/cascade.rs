@@ -65,6 +65,7 @@ impl Control {
         }
         faults::pass("cascade.after-credentials");
         self.connector.clients().forget(record.id);
+        self.empty_log().await;
         self.audit(tenant, "connection.remove", name).await?;
         Ok(removed)
     }
@@ -76,6 +77,11 @@ impl Control {
         how: Cascade,
     ) -> Result<RemovedView> {
         let (users, moved) = self.users(tenant, connection).await?;
+        for workflow in &users {
+            if let Some(hold) = self.store.holding(workflow.id).await? {
+                return Err(StoreError::Held(hold).into());
+            }
+        }
         if !how.discard_runs {
             for workflow in users.iter().chain(&moved) {
                 let runs = self.store.run_counts(workflow.id).await?;

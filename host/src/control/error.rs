@@ -67,7 +67,7 @@ impl ControlError {
 impl From<StoreError> for ControlError {
     fn from(error: StoreError) -> Self {
         let kind = match error {
-            StoreError::Exists(_) => Kind::Conflict,
+            StoreError::Exists(_) | StoreError::Held(_) => Kind::Conflict,
             StoreError::Missing(_) => Kind::NotFound,
             _ => Kind::Unavailable,
         };

@@ -13,6 +13,7 @@ mod events;
 mod letters;
 mod orphans;
 mod patrol;
+mod retention;
 mod runs;
 mod status;
 mod tokens;
@@ -26,7 +27,7 @@ use crate::accounts::{Connector, KeyError, Keyring};
 use crate::clock::Time;
 use crate::config::DataDir;
 use crate::coverage::Coverage;
-use crate::model::{MessageId, TenantId};
+use crate::model::{MessageId, Retention, TenantId};
 use crate::runtime::Runtime;
 use crate::scheduler::Schedules;
 use crate::secrets::DataKey;
@@ -45,6 +46,7 @@ pub use letters::{
 };
 pub use orphans::{OrphanQuery, OrphanView, RemoveOrphans, RemovedOrphans};
 pub use patrol::Patrol;
+pub use retention::{HoldView, NewHold, PurgeRequest, PurgedView, RetentionView, WantedRetention};
 pub use runs::{ResumeRequest, ResumedView, RunDetail, RunQuery, RunView};
 pub use status::StatusView;
 pub use tokens::{MadeToken, NewToken, TokenView, new_token};
@@ -77,6 +79,8 @@ pub struct Control {
     pub public_url: Option<String>,
     /// Rung when runs were queued.
     pub wake: Arc<tokio::sync::Notify>,
+    /// How long things are kept, unless a tenant wants otherwise.
+    pub retention: Retention,
 }
 
 impl Control {
@@ -96,7 +100,7 @@ impl Control {
         Ok(self.store.audit(entry).await?)
     }
 
-    /// The key of what belongs to a message; none when it went with its workflow.
+    /// The key of what belongs to a message; none when it was dropped.
     async fn data_key(&self, tenant: &TenantId, message: MessageId) -> Result<Option<DataKey>> {
         match self.keys.data(tenant, message).await {
             Ok(key) => Ok(Some(key)),
@@ -125,11 +129,12 @@ fn id<T: std::str::FromStr>(text: &str, what: &str) -> Result<T> {
     })
 }
 
-/// The values that were asked for went with their workflow.
+/// The values that were asked for went with their workflow, or their time was over.
 fn contents_gone() -> ControlError {
     ControlError::new(
         Kind::Conflict,
         "contents-deleted",
-        "the contents can't be read any more, since the workflow was deleted; show it without --values",
+        "the contents can't be read any more, since the workflow was deleted or the time for which they are kept is over; \
+         show it without --values",
     )
 }

@@ -232,8 +232,12 @@ impl Control {
             let open = self.store.run_counts(workflow.id).await?;
             unfinished(name, open.into_iter().filter(|(s, _)| !s.is_final()).map(|(_, n)| n).sum())?;
         }
+        if let Some(hold) = self.store.holding(workflow.id).await? {
+            return Err(StoreError::Held(hold).into());
+        }
         self.triggers.remove(workflow.id).await?;
         unfinished(name, self.store.delete_workflow(workflow.id, discard, Time::now()).await?)?;
+        self.empty_log().await;
         self.audit(tenant, "workflow.delete", name).await
     }
 

@@ -12,6 +12,7 @@ mod ids;
 mod limits;
 mod query;
 mod reconcile;
+mod retention;
 mod schema;
 mod state;
 mod subjects;
@@ -27,6 +28,7 @@ pub use ids::{
 pub use limits::Limits;
 pub use query::{Aggregate, AggregateFunction, Aggregation, Query, SortKey, Source};
 pub use reconcile::{NameTag, Reconcile, RowTags};
+pub use retention::{Keep, KeepError, Retention};
 pub use schema::{Field, FieldType, SchemaKind, TableSchema};
 pub use state::{BackfillState, Cause, MessageState, RunState, TokenScope, WorkflowState};
 pub use subjects::{AttachmentAction, DirectoryAction, FileAction, TaskAction, ViewAction};

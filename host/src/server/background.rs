@@ -1,5 +1,5 @@
-//! What a host does besides: components made ready, webhooks finished and looked after, counters written, tombstones and
-//! old writes dropped.
+//! What a host does besides: components made ready, webhooks finished and looked after, counters written, tombstones, old
+//! writes and what was kept long enough dropped.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +24,8 @@ const MEND_REFUSED: Duration = Duration::from_secs(3600);
 const PATROL: Duration = Duration::from_secs(60);
 /// How often ended tombstones are looked for.
 const TOMBSTONES: Duration = Duration::from_secs(3600);
+/// How often it is looked for what was kept long enough.
+const PURGE: Duration = Duration::from_secs(3600);
 /// How often registered writes are looked for that no webhook is expected for any more.
 const OWN_WRITES: Duration = Duration::from_secs(60);
 
@@ -40,6 +42,7 @@ pub(super) fn start(host: &Arc<Host>, stop: watch::Receiver<bool>) -> Background
         tokio::spawn(until(stop.clone(), tombstones(host.clone()))),
         tokio::spawn(until(stop.clone(), cover(host.clone()))),
         tokio::spawn(until(stop.clone(), schedules(host.clone()))),
+        tokio::spawn(until(stop.clone(), purge(host.clone()))),
         tokio::spawn(until(stop, own_writes(host.clone()))),
     ];
     Background { tasks }
@@ -139,6 +142,15 @@ async fn tombstones(host: Arc<Host>) {
             Err(error) => tracing::warn!(code = error.code(), "tombstones can't be dropped"),
         }
         tokio::time::sleep(TOMBSTONES).await;
+    }
+}
+
+async fn purge(host: Arc<Host>) {
+    loop {
+        if let Err(error) = host.control.purge_all().await {
+            tracing::warn!(%error, "what was kept long enough can't be removed; trying again in an hour");
+        }
+        tokio::time::sleep(PURGE).await;
     }
 }
 

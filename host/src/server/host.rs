@@ -156,6 +156,7 @@ impl Host {
             data: data.clone(),
             public_url: public_url.clone(),
             wake: wake.clone(),
+            retention: config.retention,
         };
         Ok(Self {
             store,

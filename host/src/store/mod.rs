@@ -38,6 +38,9 @@ pub enum StoreError {
     /// The run belongs to another host, or to nobody, by now.
     #[error("the run's lease was lost; it goes on elsewhere")]
     LeaseLost,
+    /// A legal hold keeps it.
+    #[error("the legal hold '{0}' keeps it; see: caspian retention holds")]
+    Held(String),
     /// The store was closed.
     #[error("the host is shutting down")]
     Closed,
@@ -54,6 +57,7 @@ impl StoreError {
             Self::Io(_) => "store-io",
             Self::Corrupt(_) => "store-corrupt",
             Self::LeaseLost => "lease-lost",
+            Self::Held(_) => "held",
             Self::Closed => "shutting-down",
         }
     }
@@ -145,7 +149,8 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<bool>;
 
     /// Deletes an inactive workflow and the keys of its messages. Its unfinished runs are discarded when
-    /// `discard` is set; otherwise, when there are some, nothing is done and their number is answered.
+    /// `discard` is set; otherwise, when there are some, nothing is done and their number is answered. `Held` when a hold
+    /// keeps them.
     async fn delete_workflow(&self, workflow: WorkflowId, discard: bool, at: Time) -> Result<u64>;
 
     /// Keeps a webhook that is about to be made, with its triggers.
@@ -317,6 +322,29 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<()>;
     /// Ends the backfill of a workflow that is under way. `Missing` when there is none.
     async fn cancel_backfill(&self, workflow: WorkflowId, at: Time) -> Result<()>;
+
+    /// All tenants.
+    async fn tenants(&self) -> Result<Vec<TenantId>>;
+    /// What a tenant wants kept for how long, as JSON; none: what the host's configuration says.
+    async fn retention(&self, tenant: &TenantId) -> Result<Option<String>>;
+    /// Sets that, or (none) goes back to the configuration's.
+    async fn set_retention(&self, tenant: &TenantId, wanted: Option<String>) -> Result<()>;
+    /// Adds a legal hold. `Exists` when the name is taken.
+    async fn add_hold(&self, hold: HoldRecord) -> Result<()>;
+    /// Legal holds of a tenant by name.
+    async fn holds(&self, tenant: &TenantId) -> Result<Vec<HoldRecord>>;
+    /// Ends a legal hold. `Missing` when there is none of that name.
+    async fn remove_hold(&self, tenant: &TenantId, name: &str) -> Result<()>;
+    /// The name of a hold that keeps a workflow, if one does.
+    async fn holding(&self, workflow: WorkflowId) -> Result<Option<String>>;
+    /// Messages whose time is over, from one id on; their runs all ended, and no hold keeps them.
+    async fn over(&self, what: Over) -> Result<OverPage>;
+    /// Drops the keys of messages whose contents' time is (still) over, and overwrites what they sealed; returns how many.
+    async fn shred(&self, which: Vec<crate::model::MessageId>, over: Over) -> Result<u64>;
+    /// Deletes the records of messages whose time is (still) over; returns how many.
+    async fn forget(&self, which: Vec<crate::model::MessageId>, over: Over) -> Result<u64>;
+    /// Empties the write-ahead log, in which overwritten content may be left. False when readers were in the way.
+    async fn truncate_log(&self) -> Result<bool>;
 
     /// Names of a tenant's workflows, deleted ones included.
     async fn workflow_names(&self, tenant: &TenantId) -> Result<Vec<(WorkflowId, String)>>;

@@ -9,6 +9,7 @@ mod deleting;
 mod events;
 mod pausing;
 mod restore;
+mod retention;
 mod status;
 mod tail;
 mod tar;

@@ -6,6 +6,7 @@ mod coverage;
 mod events;
 mod host;
 mod letters;
+mod retention;
 mod runs;
 mod tokens;
 mod triggers;
@@ -138,6 +139,7 @@ pub(super) fn routes(host: Arc<Host>, timeout_seconds: u64, stop: watch::Receive
         .merge(triggers::routes())
         .merge(runs::routes())
         .merge(letters::routes())
+        .merge(retention::routes())
         .merge(events::routes())
         .merge(tokens::routes())
         .merge(host::routes(stop))

@@ -11,6 +11,7 @@ mod journal;
 mod letters;
 mod messages;
 mod open;
+mod retention;
 mod rows;
 mod runs;
 mod schedules;
@@ -438,6 +439,46 @@ impl Store for SqliteStore {
     }
     async fn cancel_backfill(&self, workflow: WorkflowId, at: Time) -> Result<()> {
         self.writer.write(move |c| backfills::cancel(c, workflow, at)).await
+    }
+    async fn tenants(&self) -> Result<Vec<TenantId>> {
+        self.read(retention::tenants).await
+    }
+    async fn retention(&self, tenant: &TenantId) -> Result<Option<String>> {
+        let tenant = tenant.clone();
+        self.read(move |c| retention::of(c, &tenant)).await
+    }
+    async fn set_retention(&self, tenant: &TenantId, wanted: Option<String>) -> Result<()> {
+        let tenant = tenant.clone();
+        self.writer.write(move |c| retention::set(c, &tenant, wanted.as_deref())).await
+    }
+    async fn add_hold(&self, hold: HoldRecord) -> Result<()> {
+        self.writer.write(move |c| retention::add_hold(c, &hold)).await
+    }
+    async fn holds(&self, tenant: &TenantId) -> Result<Vec<HoldRecord>> {
+        let tenant = tenant.clone();
+        self.read(move |c| retention::holds(c, &tenant)).await
+    }
+    async fn remove_hold(&self, tenant: &TenantId, name: &str) -> Result<()> {
+        let (tenant, name) = (tenant.clone(), name.to_owned());
+        self.writer.write(move |c| retention::remove_hold(c, &tenant, &name)).await
+    }
+    async fn holding(&self, workflow: WorkflowId) -> Result<Option<String>> {
+        self.read(move |c| retention::holding(c, workflow)).await
+    }
+    async fn over(&self, what: Over) -> Result<OverPage> {
+        self.read(move |c| retention::over(c, &what)).await
+    }
+    async fn shred(&self, which: Vec<MessageId>, over: Over) -> Result<u64> {
+        self.writer.write(move |c| retention::shred(c, &which, &over)).await
+    }
+    async fn forget(&self, which: Vec<MessageId>, over: Over) -> Result<u64> {
+        self.writer.write(move |c| retention::forget(c, &which, &over)).await
+    }
+    async fn truncate_log(&self) -> Result<bool> {
+        let path = self.readers.path.clone();
+        tokio::task::spawn_blocking(move || open::truncate_log(&path))
+            .await
+            .map_err(|_| StoreError::Closed)?
     }
     async fn workflow_names(&self, tenant: &TenantId) -> Result<Vec<(WorkflowId, String)>> {
         let tenant = tenant.clone();

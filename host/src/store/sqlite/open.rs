@@ -49,6 +49,16 @@ pub(super) fn copy(conn: &Connection, file: &Path) -> Result<()> {
     copied
 }
 
+/// Copies the whole write-ahead log into the file and makes it empty: what was overwritten is left in neither. False
+/// when readers, or another checkpoint, were in the way for a second.
+pub(super) fn truncate_log(path: &Path) -> Result<bool> {
+    let conn = Connection::open(path).map_err(sql_error)?;
+    conn.busy_timeout(std::time::Duration::from_secs(1)).map_err(sql_error)?;
+    let busy: i64 =
+        conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).map_err(sql_error)?;
+    Ok(busy == 0)
+}
+
 /// SQLite's own check of the whole file.
 pub(super) fn check(conn: &Connection) -> Result<()> {
     let said: String =

@@ -5,6 +5,23 @@ CREATE TABLE tenants (
     created_at  INTEGER NOT NULL
 ) STRICT;
 
+-- What a tenant wants kept for how long (JSON).
+CREATE TABLE retention (
+    tenant TEXT PRIMARY KEY REFERENCES tenants (id),
+    wanted TEXT NOT NULL
+) STRICT;
+
+-- Legal holds: of a run's message, of all messages of a workflow, or (neither) of the tenant.
+CREATE TABLE holds (
+    tenant        TEXT NOT NULL REFERENCES tenants (id),
+    name          TEXT NOT NULL,
+    workflow      BLOB REFERENCES workflows (id),
+    run           BLOB,
+    sealed_reason BLOB NOT NULL,
+    created_at    INTEGER NOT NULL,
+    PRIMARY KEY (tenant, name)
+) STRICT;
+
 -- Tokens of the control API; only their SHA-256 is kept.
 CREATE TABLE api_tokens (
     hash       BLOB PRIMARY KEY,

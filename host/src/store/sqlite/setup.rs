@@ -10,6 +10,7 @@ use crate::store::{
 };
 
 use super::coverage;
+use super::retention;
 use super::rows::{all, first, id, insert, parsed, run, time};
 use super::schedules;
 
@@ -307,6 +308,9 @@ pub(super) fn delete_workflow(c: &Connection, workflow: WorkflowId, discard: boo
     let open = first(c, sql, params![id], |r| r.get::<_, i64>(0))?.unwrap_or(0).unsigned_abs();
     if open > 0 && !discard {
         return Ok(open);
+    }
+    if let Some(hold) = retention::holding(c, workflow)? {
+        return Err(StoreError::Held(hold));
     }
     // A run under way loses its lease: what it still reports is refused.
     let sql = "UPDATE runs SET state = 'discarded', cause = NULL, next_at = NULL, lease_owner = NULL,

@@ -62,17 +62,18 @@ impl Site {
 
     /// `connection add clinic`
     pub async fn connect(&self, secret: &str) -> Answer {
+        self.connect_named("clinic", secret).await
+    }
+
+    /// The same account under another name.
+    pub async fn connect_as(&self, name: &str) -> Answer {
+        self.connect_named(name, "demo-secret").await
+    }
+
+    async fn connect_named(&self, name: &str, secret: &str) -> Answer {
         let url = self.account.url();
-        let arguments = [
-            "connection",
-            "add",
-            "clinic",
-            "--url",
-            &url,
-            "--client-id",
-            "demo-client",
-            "--client-secret-stdin",
-        ];
+        let arguments =
+            ["connection", "add", name, "--url", &url, "--client-id", "demo-client", "--client-secret-stdin"];
         self.host.cli_with_input(&arguments, secret).await
     }
 

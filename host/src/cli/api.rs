@@ -138,7 +138,10 @@ impl Api {
 
 fn refusal(status: StatusCode, body: &[u8]) -> CliError {
     match serde_json::from_slice::<ErrorEnvelope>(body) {
-        Ok(envelope) => CliError::refused(envelope.error.message, envelope.error.next),
+        Ok(envelope) => {
+            let conflict = status == StatusCode::CONFLICT;
+            CliError::refused(envelope.error.message, envelope.error.next, conflict)
+        }
         Err(_) => CliError::failed(format!("the host answered {status}; is --host the URL of a caspian?")),
     }
 }

@@ -8,6 +8,8 @@ pub(super) struct CliError {
     message: String,
     next: String,
     code: u8,
+    /// What it is about is in a state in which it can't be done.
+    conflict: bool,
 }
 
 impl CliError {
@@ -15,12 +17,26 @@ impl CliError {
     pub(super) fn failed(text: impl std::fmt::Display) -> Self {
         let text = text.to_string();
         let (message, next) = text.split_once("; ").unwrap_or((&text, ""));
-        Self { message: message.to_owned(), next: next.to_owned(), code: 1 }
+        Self { message: message.to_owned(), next: next.to_owned(), code: 1, conflict: false }
     }
 
     /// As the host answered.
-    pub(super) fn refused(message: String, next: String) -> Self {
-        Self { message, next, code: 1 }
+    pub(super) fn refused(message: String, next: String, conflict: bool) -> Self {
+        Self { message, next, code: 1, conflict }
+    }
+
+    /// Refused for the state that something is in, not for what was asked.
+    pub(super) fn is_conflict(&self) -> bool {
+        self.conflict
+    }
+
+    pub(super) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// It was done, and found what scripts want to know: an exit code of its own.
+    pub(super) fn found(code: u8, text: impl std::fmt::Display) -> Self {
+        Self { code, ..Self::failed(text) }
     }
 
     pub(super) fn usage(text: impl std::fmt::Display) -> Self {

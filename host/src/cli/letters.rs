@@ -11,7 +11,7 @@ use crate::model::Cause;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum LetterCommand {
-    /// Dead and parked runs by workflow and cause
+    /// Dead and parked runs by workflow, cause, and the error of their last call
     Letters(Format),
     /// Say what became of the undecided effect of a parked run, after a look at the table in Caspio
     #[command(group(clap::ArgGroup::new("resolution").required(true).args(["done", "retry", "fail"])))]
@@ -42,6 +42,9 @@ pub(super) enum LetterCommand {
         /// For this cause, e.g. fatal, trap, diverged
         #[arg(long, value_name = "C", requires = "workflow")]
         cause: Option<Cause>,
+        /// Only those whose last call failed with this code, e.g. conflict, invalid, denied
+        #[arg(long, value_name = "CODE", requires = "cause")]
+        code: Option<String>,
         /// With this version [default: the active one]
         #[arg(long, value_name = "V")]
         version: Option<u32>,
@@ -67,6 +70,8 @@ pub(super) async fn run(api: &Api, command: LetterCommand) -> Result<(), CliErro
                 ("WORKFLOW", "workflow"),
                 ("STATE", "state"),
                 ("CAUSE", "cause"),
+                ("LAST CALL", "action"),
+                ("CODE", "code"),
                 ("RUNS", "count"),
                 ("SINCE", "oldest"),
             ];
@@ -87,8 +92,8 @@ pub(super) async fn run(api: &Api, command: LetterCommand) -> Result<(), CliErro
             let decided = api.post(&format!("runs/{}/redrive", segment(&id)), &request).await?;
             output::line(&format!("run {} is {}", cell(&decided, "run"), cell(&decided, "state")));
         }
-        LetterCommand::Redrive { workflow, cause, version, .. } => {
-            let request = json!({"workflow": workflow, "cause": cause, "version": version});
+        LetterCommand::Redrive { workflow, cause, code, version, .. } => {
+            let request = json!({"workflow": workflow, "cause": cause, "code": code, "version": version});
             let done = api.post("letters/redrive", &request).await?;
             output::line(&format!(
                 "{} runs go on, {} are left",

@@ -1,7 +1,7 @@
 //! The commands, one file each. No logic: `serve` starts the server, the others talk to one.
 //!
 //! Errors go to standard error as two lines, what happened and what to do. Exit codes: 0 done, 1 refused or
-//! failed, 2 wrong usage, 3 the host can't be reached; of `serve` also 70, nothing can be written any more, and 130, a
+//! failed, 2 wrong usage, 3 the host can't be reached; of `run replay` also 4, a run differs, and 5, not carried to its end; of `serve` also 70, nothing can be written any more, and 130, a
 //! second signal.
 
 mod api;
@@ -16,6 +16,7 @@ mod init;
 mod letters;
 mod orphans;
 mod output;
+mod replay;
 mod retention;
 mod run;
 mod serve;
@@ -23,6 +24,7 @@ mod status;
 mod token;
 mod trigger;
 mod usage;
+mod versions;
 mod workflow;
 
 use std::path::PathBuf;
@@ -40,7 +42,8 @@ const DATA: &str = "caspian-data";
 #[command(
     name = "caspian",
     version,
-    after_help = "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 host not reachable; of serve also 70 nothing can be \
+    after_help = "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 host not reachable; of run replay also 4 a run differs, 5 not carried to its end; \
+                  of serve also 70 nothing can be \
                   written any more, 130 ended by a second signal."
 )]
 struct Cli {

@@ -1,4 +1,4 @@
-//! `caspian run list|show|resume|…`
+//! `caspian run list|show|replay|resume|…`
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -8,7 +8,8 @@ use super::api::{Api, segment};
 use super::error::CliError;
 use super::letters::{self, LetterCommand};
 use super::output::{self, cell};
-use crate::model::RunState;
+use super::replay::{self, ReplayArgs};
+use crate::model::{Cause, RunState};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum RunCommand {
@@ -24,6 +25,8 @@ pub(super) enum RunCommand {
         #[command(flatten)]
         format: Format,
     },
+    /// Execute a run again from its journal, without any call or change, and compare: exit code 4 when it differs
+    Replay(ReplayArgs),
     #[command(flatten)]
     Letter(LetterCommand),
     /// Let runs go on that a restore parked, since the original host may have gone on with them: it did not
@@ -51,6 +54,9 @@ pub(super) struct ListArgs {
     /// In this state: queued, running, sleeping, parked, succeeded, dead, discarded, skipped
     #[arg(long, value_name = "S")]
     state: Option<RunState>,
+    /// For this cause, e.g. fatal, trap, undecided
+    #[arg(long, value_name = "C")]
+    cause: Option<Cause>,
     /// Older than this run, for the next page
     #[arg(long, value_name = "ID")]
     before: Option<String>,
@@ -67,6 +73,7 @@ pub(super) async fn run(api: &Api, command: RunCommand) -> Result<(), CliError> 
             let mut query = vec![("limit", args.limit.to_string())];
             query.extend(args.workflow.map(|w| ("workflow", w)));
             query.extend(args.state.map(|s| ("state", s.to_string())));
+            query.extend(args.cause.map(|c| ("cause", c.to_string())));
             query.extend(args.before.map(|b| ("before", b)));
             let list = api.get("runs", &query).await?;
             let columns = [
@@ -87,6 +94,7 @@ pub(super) async fn run(api: &Api, command: RunCommand) -> Result<(), CliError> 
             let shown = api.get(&format!("runs/{}", segment(&id)), &query).await?;
             output::answer(format, &shown, show);
         }
+        RunCommand::Replay(args) => replay::run(api, args).await?,
         RunCommand::Letter(command) => letters::run(api, command).await?,
         RunCommand::Resume(ResumeArgs { id: Some(id), .. }) => {
             api.post(&format!("runs/{}/resume", segment(&id)), &json!({})).await?;

@@ -1,4 +1,4 @@
-//! `caspian workflow list|show|activate|deactivate|pause|resume|backfill|delete`
+//! `caspian workflow list|show|activate|deactivate|pause|resume|backfill|history|rollback|delete`
 
 use clap::Subcommand;
 use serde_json::{Value, json};
@@ -8,6 +8,7 @@ use super::api::{Api, segment};
 use super::coverage::{self, BackfillArgs};
 use super::error::CliError;
 use super::output::{self, cell};
+use super::versions;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum WorkflowCommand {
@@ -42,6 +43,20 @@ pub(super) enum WorkflowCommand {
     },
     /// Run it over rows that are there already, some a minute; goes on after a restart
     Backfill(BackfillArgs),
+    /// List its versions: what changed in each, and its runs
+    History {
+        /// Name
+        name: String,
+        #[command(flatten)]
+        format: Format,
+    },
+    /// Make an earlier version active again; runs that have begun end on the version that they began on
+    Rollback {
+        /// Name
+        name: String,
+        /// Version [default: the one that was active before]
+        version: Option<u32>,
+    },
     /// Remove its webhook from Caspio, then the workflow and the contents of its messages
     Delete {
         /// Name
@@ -81,6 +96,8 @@ pub(super) async fn run(api: &Api, command: WorkflowCommand) -> Result<(), CliEr
         WorkflowCommand::Pause { name } => switch(api, &name, "pause").await?,
         WorkflowCommand::Resume { name } => switch(api, &name, "resume").await?,
         WorkflowCommand::Backfill(args) => coverage::backfill(api, args).await?,
+        WorkflowCommand::History { name, format } => versions::history(api, &name, format).await?,
+        WorkflowCommand::Rollback { name, version } => versions::roll_back(api, &name, version).await?,
         WorkflowCommand::Delete { name, discard_runs } => {
             let query = [("discard_runs", discard_runs.to_string())];
             api.delete(&format!("workflows/{}", segment(&name)), &query).await?;

@@ -37,6 +37,7 @@ pub(super) fn unusable(config: &Config) -> Option<(&'static str, String)> {
         ("runtime.loaded_versions", runtime.loaded_versions, 1, 30_000),
         ("runtime.compile_seconds", runtime.compile_seconds, 1, 3600),
         ("runtime.compile_memory_mib", runtime.compile_memory_mib, 1, 1 << 20),
+        ("runtime.replays", runtime.replays.into(), 1, 1000),
         ("runtime.max_component_mib", runtime.max_component_mib.into(), 1, 1024),
         ("scheduler.concurrency", scheduler.concurrency as u64, 1, 10_000),
         ("scheduler.lease_seconds", scheduler.lease_seconds, 1, DAY),

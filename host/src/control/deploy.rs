@@ -1,6 +1,7 @@
 //! Deploying: everything that can be wrong with a version is found here, before it can get an event.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -8,10 +9,10 @@ use crate::caspio::CallContext;
 use crate::clock::Time;
 use crate::manifest::Manifest;
 use crate::model::{FieldType, TenantId, WorkflowState};
-use crate::runtime::ComponentDigest;
-use crate::store::{ConnectionRecord, NewVersion};
+use crate::runtime::{CONTRACT, ComponentDigest, Prepared};
+use crate::store::{ConnectionRecord, NewVersion, WorkflowRecord};
 
-use super::{Control, ControlError, Kind, Result};
+use super::{ADMIN, Control, ControlError, Kind, Result};
 
 /// A version to deploy. The component was uploaded before.
 #[derive(Debug, Deserialize)]
@@ -96,33 +97,10 @@ impl Control {
     /// triggers failed, the version is there, and the error says so.
     pub async fn deploy(&self, tenant: &TenantId, request: DeployRequest) -> Result<DeployView> {
         let manifest = Manifest::parse(&request.manifest)?;
-        let max = self.runtime.settings().max_memory_mib;
-        if manifest.limits.memory_mib > max {
-            return Err(ControlError::invalid(
-                "manifest",
-                format!(
-                    "limits.memory_mib is more than this host allows ({max}); lower it, or raise runtime.max_memory_mib"
-                ),
-            ));
-        }
         let connection = self.connection_for(tenant, request.connection.as_deref(), &manifest).await?;
         let existing = self.store.workflow(tenant, &manifest.name).await?;
-        if let Some(workflow) = &existing
-            && let Some(webhook) = self.store.webhook_of(workflow.id).await?
-            && webhook.connection != connection.id
-        {
-            return Err(crate::triggers::TriggerError::OtherConnection.into());
-        }
         let digest = parse_digest(&request.component)?;
-        let file = self.component_file(digest);
-        if !file.exists() {
-            return Err(ControlError::not_found(
-                "component-not-found",
-                "the component was not uploaded; deploy again",
-            ));
-        }
-        self.runtime.prepare(&digest, &file).await?;
-        self.check_names(&connection, &manifest).await?;
+        self.check_version(existing.as_ref(), &connection, &manifest, digest).await?;
 
         let deployed = self
             .store
@@ -132,6 +110,8 @@ impl Control {
                 manifest: request.manifest,
                 component: digest.0,
                 connection: connection.id,
+                contract: CONTRACT.to_owned(),
+                actor: ADMIN.to_owned(),
                 at: Time::now(),
             })
             .await?;
@@ -139,26 +119,79 @@ impl Control {
         let audited = self.audit(tenant, "workflow.deploy", &subject).await;
         let had_webhook = existing.is_some_and(|w| w.state != WorkflowState::Inactive);
         if request.activate || had_webhook {
-            let activated = self.ensure_triggers(tenant, &manifest.name, request.activate).await;
-            activated.map_err(|e| {
-                let (message, next) = e.message_and_next();
-                let comma = if next.is_empty() { "" } else { ", " };
-                // Activating would end a pause, and what has a webhook is brought into step by itself.
-                let then = if request.activate {
-                    format!("then run: caspian workflow activate {}", manifest.name)
-                } else {
-                    "the host goes on trying; see: caspian status".to_owned()
-                };
-                let text = format!(
-                    "version {} is deployed, but its triggers are not set up: {message}; {next}{comma}{then}",
-                    deployed.number,
-                );
-                ControlError::new(e.kind, e.code.clone(), text)
-            })?;
+            self.follow(tenant, &manifest.name, deployed.number, request.activate).await?;
         }
         audited?;
         let workflow = self.workflow_named(tenant, &manifest.name).await?;
         Ok(DeployView { workflow: manifest.name, version: deployed.number, state: workflow.state })
+    }
+
+    /// Whether a version can work: on this host, with its connection, and with what is in Caspio.
+    pub(super) async fn check_version(
+        &self,
+        existing: Option<&WorkflowRecord>,
+        connection: &ConnectionRecord,
+        manifest: &Manifest,
+        digest: ComponentDigest,
+    ) -> Result<()> {
+        self.fits_host(manifest)?;
+        if let Some(workflow) = existing
+            && let Some(webhook) = self.store.webhook_of(workflow.id).await?
+            && webhook.connection != connection.id
+        {
+            return Err(crate::triggers::TriggerError::OtherConnection.into());
+        }
+        self.prepared(digest).await?;
+        self.check_names(connection, manifest).await
+    }
+
+    pub(super) fn fits_host(&self, manifest: &Manifest) -> Result<()> {
+        let max = self.runtime.settings().max_memory_mib;
+        if manifest.limits.memory_mib > max {
+            return Err(ControlError::invalid(
+                "manifest",
+                format!(
+                    "limits.memory_mib is more than this host allows ({max}); lower it, or raise runtime.max_memory_mib"
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    /// An uploaded component, compiled and linked.
+    pub(super) async fn prepared(&self, digest: ComponentDigest) -> Result<Arc<Prepared>> {
+        let file = self.component_file(digest);
+        if !file.exists() {
+            return Err(ControlError::not_found(
+                "component-not-found",
+                "the component was not uploaded; deploy again",
+            ));
+        }
+        Ok(self.runtime.prepare(&digest, &file).await?)
+    }
+
+    /// Brings what is in Caspio into step with the version that was made active.
+    pub(super) async fn follow(
+        &self,
+        tenant: &TenantId,
+        name: &str,
+        version: u32,
+        activate: bool,
+    ) -> Result<()> {
+        self.ensure_triggers(tenant, name, activate).await.map_err(|e| {
+            let (message, next) = e.message_and_next();
+            let comma = if next.is_empty() { "" } else { ", " };
+            // Activating would end a pause, and what has a webhook is brought into step by itself.
+            let then = if activate {
+                format!("then run: caspian workflow activate {name}")
+            } else {
+                "the host goes on trying; see: caspian status".to_owned()
+            };
+            let text = format!(
+                "version {version} is deployed, but its triggers are not set up: {message}; {next}{comma}{then}",
+            );
+            ControlError::new(e.kind, e.code.clone(), text)
+        })
     }
 
     async fn connection_for(
@@ -241,7 +274,7 @@ fn all_exist<'n>(
     Ok(())
 }
 
-fn parse_digest(text: &str) -> Result<ComponentDigest> {
+pub(super) fn parse_digest(text: &str) -> Result<ComponentDigest> {
     let bytes = hex::decode(text).ok().and_then(|b| <[u8; 32]>::try_from(b.as_slice()).ok());
     bytes.map(ComponentDigest).ok_or_else(|| {
         ControlError::invalid(

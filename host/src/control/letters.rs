@@ -61,6 +61,8 @@ pub struct RedriveMany {
     pub workflow: String,
     /// For this cause.
     pub cause: Cause,
+    /// Only those whose last call failed with this code.
+    pub code: Option<String>,
     /// The version; the active one when left out.
     pub version: Option<u32>,
 }
@@ -83,7 +85,7 @@ pub struct RedrivenView {
     pub left: u64,
 }
 
-/// Dead and parked runs of a workflow by cause.
+/// Dead and parked runs of a workflow by cause, and by the error of their last call.
 #[derive(Debug, Serialize)]
 pub struct LetterView {
     /// Workflow.
@@ -92,6 +94,10 @@ pub struct LetterView {
     pub state: RunState,
     /// Why.
     pub cause: Option<Cause>,
+    /// The action that was called last, when it failed.
+    pub action: Option<String>,
+    /// The code of its error.
+    pub code: Option<String>,
     /// How many.
     pub count: u64,
     /// Since when the oldest of them waits.
@@ -104,6 +110,8 @@ impl From<LetterCount> for LetterView {
             workflow: x.workflow,
             state: x.state,
             cause: x.cause,
+            action: x.action,
+            code: x.code,
             count: x.count,
             oldest: x.oldest.to_string(),
         }
@@ -111,7 +119,7 @@ impl From<LetterCount> for LetterView {
 }
 
 impl Control {
-    /// Dead and parked runs, grouped by workflow and cause.
+    /// Dead and parked runs, grouped by workflow, cause, and the error of their last call.
     ///
     /// # Errors
     /// When the store fails.
@@ -250,6 +258,8 @@ impl Control {
             return Err(undecided(id));
         }
         let version = self.version_for(tenant, &letter, request.version).await?;
+        let how = if request.from_start { " from the start" } else { "" };
+        let subject = format!("{id} with version {version}{how}");
         let (decision, run) = if request.from_start {
             let key = self.key_of(tenant, &letter).await?;
             let new = RunId::new();
@@ -261,7 +271,7 @@ impl Control {
             (Decision::Redrive { version }, id)
         };
         self.decide(&letter, decision).await?;
-        self.audit(tenant, "run.redrive", &id.to_string()).await?;
+        self.audit(tenant, "run.redrive", &subject).await?;
         Ok(DecidedView { run, state: RunState::Queued })
     }
 
@@ -282,6 +292,7 @@ impl Control {
             tenant: tenant.clone(),
             workflow: Some(workflow.name),
             cause: Some(request.cause),
+            code: request.code,
             limit: MOST,
         };
         let mut done = RedrivenView { redriven: 0, left: 0 };

@@ -13,12 +13,14 @@ mod events;
 mod letters;
 mod orphans;
 mod patrol;
+mod replay;
 mod retention;
 mod runs;
 mod status;
 mod tokens;
 mod triggers;
 mod usage;
+mod versions;
 mod workflows;
 
 use std::sync::Arc;
@@ -27,6 +29,7 @@ use crate::accounts::{Connector, KeyError, Keyring};
 use crate::clock::Time;
 use crate::config::DataDir;
 use crate::coverage::Coverage;
+use crate::execution::Replayer;
 use crate::model::{MessageId, Retention, TenantId};
 use crate::runtime::Runtime;
 use crate::scheduler::Schedules;
@@ -46,13 +49,18 @@ pub use letters::{
 };
 pub use orphans::{OrphanQuery, OrphanView, RemoveOrphans, RemovedOrphans};
 pub use patrol::Patrol;
+pub use replay::{ReplayRequest, ReplayView};
 pub use retention::{HoldView, NewHold, PurgeRequest, PurgedView, RetentionView, WantedRetention};
 pub use runs::{ResumeRequest, ResumedView, RunDetail, RunQuery, RunView};
 pub use status::StatusView;
 pub use tokens::{MadeToken, NewToken, TokenView, new_token};
 pub use triggers::{CheckView, FindingView, TriggerQuery, TriggerState};
 pub use usage::{BudgetView, NewBudget, UsageQuery, UsageView};
+pub use versions::{HistoryView, RollbackRequest, VersionView};
 pub use workflows::{WorkflowDetail, WorkflowView};
+
+/// Who acts by the control API, as in the audit log.
+const ADMIN: &str = "admin";
 
 /// Result of an operation.
 pub type Result<T> = std::result::Result<T, ControlError>;
@@ -73,6 +81,8 @@ pub struct Control {
     pub schedules: Arc<Schedules>,
     /// Compiles and links.
     pub runtime: Runtime,
+    /// Executes runs again from their journals.
+    pub replayer: Replayer,
     /// Where components lie.
     pub data: DataDir,
     /// Where Caspio reaches this host.
@@ -85,7 +95,7 @@ pub struct Control {
 
 impl Control {
     async fn audit(&self, tenant: &TenantId, action: &str, subject: &str) -> Result<()> {
-        self.audit_as("admin", tenant, action, subject).await
+        self.audit_as(ADMIN, tenant, action, subject).await
     }
 
     /// `actor`: `admin`, or `host` for what it does by itself.

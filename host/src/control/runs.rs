@@ -23,6 +23,8 @@ pub struct RunQuery {
     pub workflow: Option<String>,
     /// In this state.
     pub state: Option<RunState>,
+    /// For this cause.
+    pub cause: Option<Cause>,
     /// Older than the run of this id.
     pub before: Option<String>,
     /// At most so many; default 100, at most 1000.
@@ -219,6 +221,7 @@ impl Control {
         let filter = RunFilter {
             workflow,
             state: query.state,
+            cause: query.cause,
             before: query.before.as_deref().map(|id| super::id(id, "run")).transpose()?,
             limit: query.limit.unwrap_or(100).clamp(1, MAX_LIST),
         };

@@ -3,6 +3,7 @@
 //! `attempt` opens the journal, prepares the component, lets the runtime run `handle`, and turns
 //! what came of it into the run's new state in one commit. `steps` stands between the guest and the
 //! outside: every host call goes through grants, then the journal, then `perform`, which asks Caspio.
+//! `replay` executes a run again from its journal alone.
 //! `retry` says when a run is due again. Whatever fails here ends as a state of the run, never as a lost run:
 //! when the store fails in the middle, the run is queued again as after a crash of the process.
 
@@ -13,11 +14,13 @@ mod grants;
 mod outcome;
 mod pace;
 mod perform;
+mod replay;
 mod retry;
 mod schemas;
 mod steps;
 
 pub use attempt::{Executor, ExecutorParts};
 pub use feed::{Change, Feed};
+pub use replay::{GuestEnd, OutputDifference, RecordedEnd, Replayed, Replayer, Verdict as ReplayVerdict};
 pub use retry::RetrySettings;
 pub use schemas::Schemas;

@@ -139,8 +139,7 @@ impl Tries<'_> {
             }
             AttemptOutcome::Limit { kind, text } => Verdict::dead(kind, text),
             AttemptOutcome::Trap { text, sensitive } => {
-                let why = if sensitive.is_empty() { text } else { format!("{text}: {sensitive}") };
-                self.again(Cause::Trap, Cause::Trap, why, Duration::ZERO)
+                self.again(Cause::Trap, Cause::Trap, trap_text(text, &sensitive), Duration::ZERO)
             }
             AttemptOutcome::Stopped => Verdict::handed_back(),
             AttemptOutcome::Ended(end) => return self.ended(end),
@@ -155,4 +154,9 @@ impl Tries<'_> {
             End::Journal(error) => Err(error),
         }
     }
+}
+
+/// A trap as it is kept with the run.
+pub(super) fn trap_text(text: String, sensitive: &str) -> String {
+    if sensitive.is_empty() { text } else { format!("{text}: {sensitive}") }
 }

@@ -8,12 +8,15 @@
 //! it is done again when its plan allows that, or the run is parked.
 //!
 //! A call that is not the one recorded at its place is divergence: the run is parked with both calls.
-//! When the store can't commit a result, the commit is repeated until it can; the effect is not.
+//! A journal is also played back, without anything being sent or written (`playback`): to see whether a component still does
+//! what it did. When the store can't commit a result, the commit is repeated until it can; the effect is not.
 
 mod entry;
 mod plan;
+mod playback;
 mod session;
 
 pub use entry::{StepClear, decode_step, resolved_step};
 pub use plan::Plan;
+pub use playback::{CallDifference, DifferenceKind, Playback, PlaybackEnd};
 pub use session::{Divergence, Journal, JournalError, Next, Opened, Slot};

@@ -20,6 +20,9 @@ use super::error::ComponentError;
 /// First argument of the process that compiles.
 pub const COMPILE_COMMAND: &str = "compile-component";
 
+/// What components are checked against.
+pub const CONTRACT: &str = "caspian:workflow@0.1.0";
+
 /// What the child is told, as JSON on its command line.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CompileRequest {

@@ -27,7 +27,7 @@ mod wall;
 mod weight;
 
 pub use attempt::{AttemptInput, AttemptOutcome, AttemptReport, Steps};
-pub use compile::{COMPILE_COMMAND, CompileRequest, compile_in_this_process};
+pub use compile::{COMPILE_COMMAND, CONTRACT, CompileRequest, compile_in_this_process};
 pub use components::{ComponentDigest, Prepared, Runtime};
 pub use error::ComponentError;
 pub use output::{OutputLine, OutputSource};

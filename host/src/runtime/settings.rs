@@ -20,6 +20,8 @@ pub struct RuntimeSettings {
     pub compile_seconds: u64,
     /// MiB of address space that compiling one component may use. Default 4096.
     pub compile_memory_mib: u64,
+    /// Replays at the same time. Default 2: each computes without a pause, and runs come first.
+    pub replays: u32,
     /// Largest component in MiB. Default 64: a JavaScript engine inside is about 12.
     pub max_component_mib: u32,
 }
@@ -32,6 +34,7 @@ impl Default for RuntimeSettings {
             loaded_versions: 500,
             compile_seconds: 120,
             compile_memory_mib: 4096,
+            replays: 2,
             max_component_mib: 64,
         }
     }

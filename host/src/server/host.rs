@@ -12,7 +12,7 @@ use crate::caspio::CaspioClients;
 use crate::config::{Config, ConfigError, DataDir, DataDirError, Lock};
 use crate::control::Control;
 use crate::coverage::Coverage;
-use crate::execution::{Executor, ExecutorParts, Feed, Schemas};
+use crate::execution::{Executor, ExecutorParts, Feed, Replayer, Schemas};
 use crate::ingress::Hooks;
 use crate::lineage::LineageSettings;
 use crate::model::TenantId;
@@ -147,12 +147,13 @@ impl Host {
         let schedules = Arc::new(Schedules::new(store.clone(), keys.clone(), wake.clone()));
         let control = Control {
             store: store.clone(),
-            keys,
+            keys: keys.clone(),
             connector: connector.clone(),
             triggers: triggers.clone(),
             coverage: coverage.clone(),
             schedules: schedules.clone(),
             runtime: runtime.clone(),
+            replayer: Replayer::new(keys.clone(), runtime.clone(), config.runtime.replays),
             data: data.clone(),
             public_url: public_url.clone(),
             wake: wake.clone(),

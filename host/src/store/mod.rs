@@ -116,6 +116,11 @@ pub trait Store: Send + Sync + 'static {
     /// Adds a version, and the workflow when it is new, and makes it the active version. A webhook that is ready is
     /// unfinished from then on, until its events are as this version wants them.
     async fn deploy(&self, version: NewVersion) -> Result<Deployed>;
+    /// Makes an earlier version the active one, as [`deploy`](Self::deploy) does a new one, with a line in the audit log.
+    /// False when `from` is not the active one any more.
+    async fn roll_back(&self, workflow: WorkflowId, from: u32, to: u32, entry: AuditEntry) -> Result<bool>;
+    /// All versions of a workflow, newest first.
+    async fn history(&self, workflow: WorkflowId) -> Result<Vec<PastVersion>>;
     /// One workflow by name.
     async fn workflow(&self, tenant: &TenantId, name: &str) -> Result<Option<WorkflowRecord>>;
     /// All workflows of a tenant by name.
@@ -128,7 +133,7 @@ pub trait Store: Send + Sync + 'static {
     async fn active_components(&self) -> Result<Vec<[u8; 32]>>;
     /// The components that workflows of a tenant (none: of all) need, by workflow and version.
     async fn needed_components(&self, tenant: Option<&TenantId>) -> Result<Vec<NeededComponent>>;
-    /// The component digests of all versions.
+    /// The component digests of all versions of workflows that are not deleted: runs and history need them.
     async fn components(&self) -> Result<Vec<[u8; 32]>>;
     /// Sets a workflow's state.
     async fn set_workflow_state(
@@ -212,6 +217,8 @@ pub trait Store: Send + Sync + 'static {
     async fn runs(&self, tenant: &TenantId, filter: RunFilter) -> Result<Vec<RunRecord>>;
     /// One run.
     async fn run(&self, tenant: &TenantId, run: RunId) -> Result<Option<RunRecord>>;
+    /// One run with all that executing it again from its journal needs, as of one moment.
+    async fn recorded_run(&self, tenant: &TenantId, run: RunId) -> Result<Option<RecordedRun>>;
     /// What attempts of a run wrote, by attempt.
     async fn output(&self, run: RunId) -> Result<Vec<OutputRecord>>;
     /// The wrapped data key of a message.

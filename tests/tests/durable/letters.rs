@@ -1,6 +1,6 @@
 //! What people decide about parked and dead runs: resolve, redrive, discard.
 
-use caspian_e2e::{Answer, Site, until};
+use caspian_e2e::{Answer, ManifestBuilder, Site, until};
 use serde_json::Value;
 
 use crate::{create, on_tasks, sent, titles};
@@ -163,4 +163,39 @@ async fn another_tenant_decides_nothing() {
         decide(&site, &[arguments, &["--tenant", "other"]].concat()).await.refused("there is no run");
     }
     assert_eq!(site.run(&id).await["state"], "dead");
+}
+
+#[tokio::test]
+async fn letters_are_grouped_by_the_error_of_their_last_call_and_redriven_by_it() {
+    let site = Site::start().await;
+    let quick = "[retry]\nattempts = 1\n";
+    for (n, field) in ["Title", "NoSuchField"].into_iter().enumerate() {
+        let failing = ManifestBuilder::probe("probe", "create").setting("table", "Tasks");
+        let failing = failing.setting("field", field).sections(quick);
+        // The first is denied, the second field does not exist.
+        let failing = if n == 0 { failing } else { failing.grant("Tasks", "create") };
+        site.deploy(&failing).await.ok();
+        site.account.add_patient("Ada").await;
+        site.until_runs(n + 1, &["dead"]).await;
+    }
+    let letters = decide(&site, &["letters", "--json"]).await.json();
+    let mut codes: Vec<&str> =
+        letters.as_array().unwrap().iter().map(|letter| letter["code"].as_str().unwrap()).collect();
+    codes.sort_unstable();
+    assert_eq!((codes.len(), codes.contains(&"denied")), (2, true), "{letters:#}");
+    assert!(
+        letters.as_array().unwrap().iter().all(|letter| letter["action"] == "records.create"),
+        "{letters:#}"
+    );
+    let cause = letters[0]["cause"].as_str().unwrap().to_owned();
+    let listed = decide(&site, &["list", "--cause", &cause, "--json"]).await.json();
+    assert_eq!(listed.as_array().unwrap().len(), 2);
+    assert_eq!(decide(&site, &["list", "--cause", "trap", "--json"]).await.json(), serde_json::json!([]));
+
+    site.deploy(&on_tasks("create")).await.ok();
+    let all = ["redrive", "--workflow", "probe", "--cause", &cause, "--code", "denied", "--version", "3"];
+    let said = decide(&site, &all).await.ok().stdout;
+    assert!(said.contains("1 runs go on, 0 are left"), "{said}");
+    site.until_runs(2, &["dead", "succeeded"]).await;
+    assert_eq!(titles(&site).await.len(), 1);
 }

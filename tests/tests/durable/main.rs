@@ -7,6 +7,7 @@ mod criteria;
 mod full_disk;
 mod letters;
 mod policies;
+mod replay;
 mod retries;
 mod schedules;
 mod shutdown;

@@ -14,6 +14,7 @@ mod status;
 mod tail;
 mod tar;
 mod tokens;
+mod versions;
 
 use caspian_e2e::{Answer, ManifestBuilder, Site, binary, until};
 use serde_json::Value;

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::{get, post};
 
-use crate::control::{ResumeRequest, ResumedView, RunDetail, RunQuery, RunView};
+use crate::control::{ReplayRequest, ReplayView, ResumeRequest, ResumedView, RunDetail, RunQuery, RunView};
 use crate::server::auth::Tenant;
 use crate::server::host::Host;
 
@@ -18,6 +18,7 @@ pub(super) fn routes() -> Router<Arc<Host>> {
         .route("/runs/resume", post(resume_all))
         .route("/runs/{id}", get(show))
         .route("/runs/{id}/resume", post(resume))
+        .route("/runs/{id}/replay", post(replay))
 }
 
 async fn list(
@@ -36,6 +37,16 @@ async fn show(
 ) -> Answer<RunDetail> {
     let id = super::id(&id, "run")?;
     Ok(axum::Json(host.control.run(&tenant, id, show.values).await?))
+}
+
+async fn replay(
+    State(host): Shared,
+    Tenant(tenant): Tenant,
+    Segment(id): Segment<String>,
+    Json(request): Json<ReplayRequest>,
+) -> Answer<ReplayView> {
+    let id = super::id(&id, "run")?;
+    Ok(axum::Json(host.control.replay_run(&tenant, id, request).await?))
 }
 
 async fn resume(

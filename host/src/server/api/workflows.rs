@@ -9,7 +9,9 @@ use axum::http::StatusCode;
 use axum::routing::{get, post};
 use serde::Deserialize;
 
-use crate::control::{DeployRequest, DeployView, NewEvent, SentView, WorkflowDetail, WorkflowView};
+use crate::control::{
+    DeployRequest, DeployView, HistoryView, NewEvent, RollbackRequest, SentView, WorkflowDetail, WorkflowView,
+};
 use crate::ingress::MAX_BODY;
 use crate::server::auth::Tenant;
 use crate::server::error::ApiError;
@@ -25,6 +27,8 @@ pub(super) fn routes() -> Router<Arc<Host>> {
         .route("/workflows/{name}/deactivate", post(deactivate))
         .route("/workflows/{name}/pause", post(pause))
         .route("/workflows/{name}/resume", post(resume))
+        .route("/workflows/{name}/history", get(history))
+        .route("/workflows/{name}/rollback", post(roll_back))
         .route("/workflows/{name}/events", post(send))
 }
 
@@ -80,6 +84,24 @@ async fn resume(
     let resumed = host.control.resume(&tenant, &name).await?;
     host.wake.notify_one();
     Ok(axum::Json(resumed))
+}
+
+async fn history(
+    State(host): Shared,
+    Tenant(tenant): Tenant,
+    Segment(name): Segment<String>,
+) -> Answer<HistoryView> {
+    Ok(axum::Json(host.control.history(&tenant, &name).await?))
+}
+
+async fn roll_back(
+    State(host): Shared,
+    Tenant(tenant): Tenant,
+    Segment(name): Segment<String>,
+    Json(request): Json<RollbackRequest>,
+) -> Answer<DeployView> {
+    let done = carried_through(async move { host.control.roll_back(&tenant, &name, request).await });
+    Ok(axum::Json(done.await?))
 }
 
 #[derive(Deserialize)]

@@ -64,11 +64,13 @@ pub struct LetterFilter {
     pub workflow: Option<String>,
     /// For this cause.
     pub cause: Option<Cause>,
+    /// Whose last call failed with this code.
+    pub code: Option<String>,
     /// At most so many.
     pub limit: u32,
 }
 
-/// How many letters of a workflow have a cause.
+/// How many letters of a workflow have a cause and a code.
 #[derive(Debug, Clone)]
 pub struct LetterCount {
     /// The workflow's name.
@@ -77,6 +79,10 @@ pub struct LetterCount {
     pub state: RunState,
     /// Why.
     pub cause: Option<Cause>,
+    /// The action that was called last, when it failed.
+    pub action: Option<String>,
+    /// The code of its error, e.g. `conflict`.
+    pub code: Option<String>,
     /// How many.
     pub count: u64,
     /// When the oldest of them ended, or was queued.

@@ -5,7 +5,7 @@ use crate::model::{
     Cause, ConnectionId, EventId, MessageId, RunId, RunState, TenantId, TriggerKind, WorkflowId,
 };
 
-use super::VersionRecord;
+use super::{OutputRecord, StepRecord, VersionRecord};
 
 /// Where a run is in a chain of runs, each caused by a write of the one before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +78,21 @@ pub struct ClaimedRun {
     pub wrapped_key: Vec<u8>,
 }
 
+/// A run with all that executing it again from its journal needs.
+#[derive(Debug, Clone)]
+pub struct RecordedRun {
+    /// The run.
+    pub run: RunRecord,
+    /// As it was claimed; none when it never was, or its contents are gone.
+    pub claimed: Option<ClaimedRun>,
+    /// The attempt that was begun last, as its guest was told; 0 when none was.
+    pub tried: u32,
+    /// Its journal.
+    pub steps: Vec<StepRecord>,
+    /// What the attempt that was begun last wrote; none also when it did not come to its end.
+    pub output: Option<OutputRecord>,
+}
+
 /// Which runs to list.
 #[derive(Debug, Clone, Default)]
 pub struct RunFilter {
@@ -85,6 +100,8 @@ pub struct RunFilter {
     pub workflow: Option<WorkflowId>,
     /// In this state.
     pub state: Option<RunState>,
+    /// For this cause.
+    pub cause: Option<Cause>,
     /// Older than this run.
     pub before: Option<RunId>,
     /// At most so many.

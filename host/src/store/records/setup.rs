@@ -1,7 +1,7 @@
 //! Connections, workflows and their versions, counters of calls, the audit log. `sealed` fields are ciphertext (see `secrets`).
 
 use crate::clock::Time;
-use crate::model::{ConnectionId, TenantId, TokenScope, WorkflowId, WorkflowState};
+use crate::model::{ConnectionId, RunState, TenantId, TokenScope, WorkflowId, WorkflowState};
 
 /// A token of the control API. The token itself is not kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +60,10 @@ pub struct NewVersion {
     pub component: [u8; 32],
     /// Which connection it uses.
     pub connection: ConnectionId,
+    /// The contract that its component was checked against.
+    pub contract: String,
+    /// Who deploys it, as in the audit log.
+    pub actor: String,
     /// When.
     pub at: Time,
 }
@@ -105,6 +109,21 @@ pub struct VersionRecord {
     pub connection: ConnectionId,
     /// When it was deployed.
     pub created_at: Time,
+}
+
+/// A version, as in the history of its workflow.
+#[derive(Debug, Clone)]
+pub struct PastVersion {
+    /// The version.
+    pub version: VersionRecord,
+    /// The contract that its component was checked against.
+    pub contract: String,
+    /// Who deployed it.
+    pub actor: String,
+    /// The version that was active until it was deployed.
+    pub before: Option<u32>,
+    /// Its runs by state.
+    pub runs: Vec<(RunState, u64)>,
 }
 
 /// A component that a workflow needs: of its active version, or of one that unfinished runs are bound to.

@@ -117,7 +117,8 @@ pub(super) fn finish(c: &Connection, which: RunId, owner: &str, x: &Finish) -> R
                  attempts = attempts + ?5, wakeups = wakeups + ?6, shutdowns = shutdowns + ?7,
                  host_crashes = 0, waiting_step = ?8, waiting_tries = ?9,
                  sealed_result = ?10, sealed_failure = ?11, lease_owner = NULL, lease_until = NULL,
-                 finished_at = ?12
+                 finished_at = ?12,
+                 last_output = CASE WHEN ?13 THEN (SELECT MAX(number) FROM run_output WHERE run = ?1) END
                WHERE id = ?1";
     run(
         c,
@@ -134,7 +135,8 @@ pub(super) fn finish(c: &Connection, which: RunId, owner: &str, x: &Finish) -> R
             x.waiting.map(|w| w.1),
             x.sealed_result,
             x.sealed_failure,
-            x.state.is_final().then_some(x.at.0)
+            x.state.is_final().then_some(x.at.0),
+            x.output.is_some()
         ],
     )
     .map(drop)

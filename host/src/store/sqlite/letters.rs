@@ -25,30 +25,39 @@ pub(super) fn one(c: &Connection, tenant: &TenantId, which: RunId) -> Result<Opt
     Ok(Some(Letter { run: record, connection, run_start, intent, gone }))
 }
 
+/// The last step of a run, when it failed: what it came to grief by.
+const FAILED: &str = "LEFT JOIN steps s ON s.run = r.id AND s.outcome <> 'ok'
+                 AND s.number = (SELECT MAX(n.number) FROM steps n WHERE n.run = r.id)";
+
 /// Oldest first.
 pub(super) fn list(c: &Connection, filter: &LetterFilter) -> Result<Vec<RunId>> {
-    let sql = "SELECT r.id FROM runs r JOIN workflows w ON w.id = r.workflow
-               WHERE r.tenant = ?1 AND r.state IN ('dead', 'parked') AND w.deleted_at IS NULL
-                 AND (?2 IS NULL OR w.name = ?2) AND (?3 IS NULL OR r.cause = ?3)
-               ORDER BY r.id LIMIT ?4";
+    let sql = format!(
+        "SELECT r.id FROM runs r JOIN workflows w ON w.id = r.workflow {FAILED}
+         WHERE r.tenant = ?1 AND r.state IN ('dead', 'parked') AND w.deleted_at IS NULL
+           AND (?2 IS NULL OR w.name = ?2) AND (?3 IS NULL OR r.cause = ?3) AND (?5 IS NULL OR s.outcome = ?5)
+         ORDER BY r.id LIMIT ?4"
+    );
     let cause = filter.cause.map(Cause::as_str);
-    all(c, sql, params![filter.tenant.as_str(), filter.workflow, cause, filter.limit], |r| {
-        id(r, 0, RunId::from_slice)
-    })
+    let asked = params![filter.tenant.as_str(), filter.workflow, cause, filter.limit, filter.code];
+    all(c, &sql, asked, |r| id(r, 0, RunId::from_slice))
 }
 
 pub(super) fn counts(c: &Connection, tenant: &TenantId) -> Result<Vec<LetterCount>> {
-    let sql = "SELECT w.name, r.state, r.cause, COUNT(*), MIN(COALESCE(r.finished_at, r.created_at))
-               FROM runs r JOIN workflows w ON w.id = r.workflow
-               WHERE r.tenant = ?1 AND r.state IN ('dead', 'parked') AND w.deleted_at IS NULL
-               GROUP BY w.name, r.state, r.cause ORDER BY w.name, r.state, COUNT(*) DESC";
-    all(c, sql, params![tenant.as_str()], |r| {
+    let sql = format!(
+        "SELECT w.name, r.state, r.cause, s.action, s.outcome, COUNT(*), MIN(COALESCE(r.finished_at, r.created_at))
+         FROM runs r JOIN workflows w ON w.id = r.workflow {FAILED}
+         WHERE r.tenant = ?1 AND r.state IN ('dead', 'parked') AND w.deleted_at IS NULL
+         GROUP BY w.name, r.state, r.cause, s.action, s.outcome ORDER BY w.name, r.state, COUNT(*) DESC"
+    );
+    all(c, &sql, params![tenant.as_str()], |r| {
         Ok(LetterCount {
             workflow: r.get(0)?,
             state: parsed(r, 1, |t| t.parse().ok())?,
             cause: parsed_opt(r, 2, |t| t.parse().ok())?,
-            count: r.get::<_, i64>(3)?.unsigned_abs(),
-            oldest: time(r, 4)?,
+            action: r.get(3)?,
+            code: r.get(4)?,
+            count: r.get::<_, i64>(5)?.unsigned_abs(),
+            oldest: time(r, 6)?,
         })
     })
 }

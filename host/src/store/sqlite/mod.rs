@@ -174,6 +174,12 @@ impl Store for SqliteStore {
     async fn deploy(&self, version: NewVersion) -> Result<Deployed> {
         self.writer.write(move |c| setup::deploy(c, &version)).await
     }
+    async fn roll_back(&self, workflow: WorkflowId, from: u32, to: u32, entry: AuditEntry) -> Result<bool> {
+        self.writer.write(move |c| setup::roll_back(c, workflow, from, to, &entry)).await
+    }
+    async fn history(&self, workflow: WorkflowId) -> Result<Vec<PastVersion>> {
+        self.read(move |c| setup::history(c, workflow)).await
+    }
     async fn workflow(&self, tenant: &TenantId, name: &str) -> Result<Option<WorkflowRecord>> {
         let (tenant, name) = (tenant.clone(), name.to_owned());
         self.read(move |c| setup::workflow(c, &tenant, &name)).await
@@ -286,6 +292,10 @@ impl Store for SqliteStore {
     async fn finish(&self, run: RunId, owner: &str, finish: Finish) -> Result<()> {
         let owner = owner.to_owned();
         self.writer.write(move |c| journal::finish(c, run, &owner, &finish)).await
+    }
+    async fn recorded_run(&self, tenant: &TenantId, run: RunId) -> Result<Option<RecordedRun>> {
+        let tenant = tenant.clone();
+        self.read(move |c| runs::recorded(c, &tenant, run)).await
     }
     async fn runs(&self, tenant: &TenantId, filter: RunFilter) -> Result<Vec<RunRecord>> {
         let tenant = tenant.clone();

@@ -6,10 +6,12 @@ use crate::clock::Time;
 use crate::model::{
     Cause, ConnectionId, EventId, MessageId, RunId, RunState, TenantId, TriggerKind, WorkflowId,
 };
-use crate::store::{Claim, ClaimedRun, Lineage, Result, RunFilter, RunRecord, StoreError, VersionRecord};
+use crate::store::{
+    Claim, ClaimedRun, Lineage, RecordedRun, Result, RunFilter, RunRecord, StoreError, VersionRecord,
+};
 
 use super::rows::{all, first, id, id_opt, parsed, parsed_opt, run, time, time_opt};
-use super::{sql_error, writes};
+use super::{journal, sql_error, writes};
 
 /// Paused workflows are few, runs may be many: the few are looked up once a query.
 const NOT_PAUSED: &str = "r.workflow NOT IN (SELECT id FROM workflows WHERE state = 'paused')";
@@ -41,6 +43,7 @@ pub(super) fn claim(c: &Connection, x: &Claim) -> Result<Vec<ClaimedRun>> {
         }
         let sql = "UPDATE runs SET state = 'running', cause = NULL, next_at = NULL, lease_owner = ?2,
                      lease_until = ?3, started_at = COALESCE(started_at, ?4),
+                     tried = attempts + 1, last_output = NULL,
                      version = COALESCE(version,
                        (SELECT active_version FROM workflows w WHERE w.id = runs.workflow))
                    WHERE id = ?1";
@@ -225,16 +228,36 @@ pub(super) fn list(c: &Connection, tenant: &TenantId, filter: &RunFilter) -> Res
     let before = filter.before.map(|b| *b.as_bytes());
     let sql = format!(
         "{RUN} WHERE r.tenant = ?1 AND (?2 IS NULL OR r.workflow = ?2)
-           AND (?3 IS NULL OR r.state = ?3) AND (?4 IS NULL OR r.id < ?4)
+           AND (?3 IS NULL OR r.state = ?3) AND (?4 IS NULL OR r.id < ?4) AND (?6 IS NULL OR r.cause = ?6)
          ORDER BY r.id DESC LIMIT ?5"
     );
     let state = filter.state.map(RunState::as_str);
-    all(c, &sql, params![tenant.as_str(), workflow, state, before, filter.limit], read)
+    let cause = filter.cause.map(Cause::as_str);
+    all(c, &sql, params![tenant.as_str(), workflow, state, before, filter.limit, cause], read)
 }
 
 pub(super) fn one(c: &Connection, tenant: &TenantId, which: RunId) -> Result<Option<RunRecord>> {
     let sql = format!("{RUN} WHERE r.tenant = ?1 AND r.id = ?2");
     first(c, &sql, params![tenant.as_str(), which.as_bytes()], read)
+}
+
+/// A run with its journal, all as of one moment.
+pub(super) fn recorded(c: &Connection, tenant: &TenantId, which: RunId) -> Result<Option<RecordedRun>> {
+    let snapshot = c.unchecked_transaction().map_err(sql_error)?;
+    let c: &Connection = &snapshot;
+    let Some(run) = one(c, tenant, which)? else { return Ok(None) };
+    let sql = "SELECT tried, last_output FROM runs WHERE id = ?1";
+    let found = first(c, sql, params![which.as_bytes()], |r| Ok((r.get(0)?, r.get(1)?)))?;
+    let (tried, last): (u32, Option<u32>) = found.unwrap_or_default();
+    let claimed = match claimed_run(c, which) {
+        Ok(claimed) => Some(claimed),
+        // Its key went, or it was never bound to a version.
+        Err(StoreError::Corrupt(_)) => None,
+        Err(error) => return Err(error),
+    };
+    let steps = journal::steps(c, which)?;
+    let output = journal::output(c, which)?.into_iter().find(|kept| Some(kept.number) == last);
+    Ok(Some(RecordedRun { run, claimed, tried, steps, output }))
 }
 
 pub(super) fn waiting_connections(c: &Connection, tenant: &TenantId) -> Result<Vec<String>> {

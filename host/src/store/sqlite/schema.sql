@@ -67,6 +67,11 @@ CREATE TABLE workflow_versions (
     manifest   TEXT NOT NULL,
     component  BLOB NOT NULL,
     connection BLOB NOT NULL REFERENCES connections (id),
+    -- The contract that its component was checked against.
+    contract   TEXT NOT NULL,
+    -- Who deployed it, and the version that was active until then.
+    actor      TEXT NOT NULL,
+    before     INTEGER,
     created_at INTEGER NOT NULL,
     PRIMARY KEY (workflow, number)
 ) STRICT;
@@ -193,6 +198,9 @@ CREATE TABLE runs (
     next_at         INTEGER,
     lease_owner     TEXT,
     lease_until     INTEGER,
+    -- The attempt that was begun last, as its guest was told; and what it wrote, when it came to its end.
+    tried           INTEGER NOT NULL DEFAULT 0,
+    last_output     INTEGER,
     journal_version INTEGER NOT NULL,
     run_start       INTEGER NOT NULL,
     sealed_seed     BLOB NOT NULL,

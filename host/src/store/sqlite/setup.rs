@@ -3,10 +3,10 @@
 use rusqlite::{Connection, Row, params};
 
 use crate::clock::Time;
-use crate::model::{ConnectionId, TenantId, TokenScope, WorkflowId, WorkflowState};
+use crate::model::{ConnectionId, RunState, TenantId, TokenScope, WorkflowId, WorkflowState};
 use crate::store::{
     AuditEntry, CallBudget, CallCount, ConnectionRecord, DELIVERY, Deployed, NeededComponent, NewVersion,
-    Result, StoreError, TokenRecord, VersionRecord, WorkflowRecord,
+    PastVersion, Result, StoreError, TokenRecord, VersionRecord, WorkflowRecord,
 };
 
 use super::coverage;
@@ -151,8 +151,8 @@ pub(super) fn remove_connection(c: &Connection, which: ConnectionId, at: Time) -
 }
 
 pub(super) fn deploy(c: &Connection, x: &NewVersion) -> Result<Deployed> {
-    let (workflow, number) = match workflow(c, &x.tenant, &x.name)? {
-        Some(old) => (old.id, last_version(c, old.id)? + 1),
+    let (workflow, number, before) = match workflow(c, &x.tenant, &x.name)? {
+        Some(old) => (old.id, last_version(c, old.id)? + 1, Some(old.active_version)),
         None => {
             let new = WorkflowId::new();
             let sql = "INSERT INTO workflows (id, tenant, name, state, active_version, created_at)
@@ -164,12 +164,12 @@ pub(super) fn deploy(c: &Connection, x: &NewVersion) -> Result<Deployed> {
                 sql,
                 params![new.as_bytes(), x.tenant.as_str(), x.name, state, x.at.0],
             )?;
-            (new, 1)
+            (new, 1, None)
         }
     };
     let sql = "INSERT INTO workflow_versions
-                 (workflow, number, tenant, manifest, component, connection, created_at)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+                 (workflow, number, tenant, manifest, component, connection, created_at, contract, actor, before)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
     run(
         c,
         sql,
@@ -180,16 +180,60 @@ pub(super) fn deploy(c: &Connection, x: &NewVersion) -> Result<Deployed> {
             x.manifest,
             x.component,
             x.connection.as_bytes(),
-            x.at.0
+            x.at.0,
+            x.contract,
+            x.actor,
+            before
         ],
     )?;
+    set_active_version(c, workflow, number, x.at)?;
+    Ok(Deployed { workflow, number })
+}
+
+fn set_active_version(c: &Connection, workflow: WorkflowId, number: u32, at: Time) -> Result<()> {
     let sql = "UPDATE workflows SET active_version = ?2 WHERE id = ?1";
     run(c, sql, params![workflow.as_bytes(), number])?;
     // Whatever happens after this commit, its events are brought into step.
     let sql = "UPDATE webhooks SET stage = 'made' WHERE workflow = ?1 AND stage = 'ready'";
     run(c, sql, params![workflow.as_bytes()])?;
-    schedules::set(c, workflow, x.at)?;
-    Ok(Deployed { workflow, number })
+    schedules::set(c, workflow, at)
+}
+
+/// Makes an earlier version the active one, unless `from` is not the active one any more: whether it did. The line of the
+/// audit log is of the same commit.
+pub(super) fn roll_back(
+    c: &Connection,
+    workflow: WorkflowId,
+    from: u32,
+    to: u32,
+    entry: &AuditEntry,
+) -> Result<bool> {
+    let sql = "SELECT 1 FROM workflows WHERE id = ?1 AND active_version = ?2 AND deleted_at IS NULL";
+    if first(c, sql, params![workflow.as_bytes(), from], |_| Ok(()))?.is_none() {
+        return Ok(false);
+    }
+    set_active_version(c, workflow, to, entry.at)?;
+    audit(c, entry)?;
+    Ok(true)
+}
+
+/// All versions of a workflow, newest first.
+pub(super) fn history(c: &Connection, workflow: WorkflowId) -> Result<Vec<PastVersion>> {
+    let sql = "SELECT version, state, COUNT(*) FROM runs WHERE workflow = ?1 AND version IS NOT NULL
+               GROUP BY version, state ORDER BY version, state";
+    let counts: Vec<(u32, RunState, u64)> = all(c, sql, params![workflow.as_bytes()], |r| {
+        let state = parsed(r, 1, |t| t.parse().ok())?;
+        Ok((r.get(0)?, state, r.get::<_, i64>(2)?.unsigned_abs()))
+    })?;
+    let sql = "SELECT v.workflow, v.number, v.manifest, v.component, v.connection, v.created_at, v.contract, v.actor,
+                 v.before
+               FROM workflow_versions v WHERE v.workflow = ?1 ORDER BY v.number DESC";
+    all(c, sql, params![workflow.as_bytes()], |r| {
+        let version = read_version(r)?;
+        let runs = counts.iter().filter(|(number, ..)| *number == version.number);
+        let runs = runs.map(|(_, state, n)| (*state, *n)).collect();
+        Ok(PastVersion { version, contract: r.get(6)?, actor: r.get(7)?, before: r.get(8)?, runs })
+    })
 }
 
 /// The highest number given to a version so far.
@@ -248,7 +292,9 @@ pub(super) fn active_version(c: &Connection, workflow: WorkflowId) -> Result<Opt
 }
 
 pub(super) fn components(c: &Connection) -> Result<Vec<[u8; 32]>> {
-    all(c, "SELECT DISTINCT component FROM workflow_versions", [], |r| r.get(0))
+    let sql = "SELECT DISTINCT v.component FROM workflow_versions v JOIN workflows w ON w.id = v.workflow
+               WHERE w.deleted_at IS NULL";
+    all(c, sql, [], |r| r.get(0))
 }
 
 pub(super) fn active_components(c: &Connection) -> Result<Vec<[u8; 32]>> {

@@ -14,6 +14,7 @@ const SUBSTITUTIONS: &[(&str, &str)] = &[
     ("https://hooks.example.com", "{host}"),
     ("--client-id ID", "--client-id demo-client"),
     ("run show ID", "run show {run}"),
+    ("run replay ID", "run replay {run}"),
     ("event show ID", "event show $(caspian event list --limit 1 | awk 'NR == 2 { print $1 }')"),
     ("workflow show NAME", "workflow show patient-onboarding"),
     ("connection rotate NAME", "connection rotate clinic --client-secret-file secret.txt"),

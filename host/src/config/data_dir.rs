@@ -107,7 +107,7 @@ impl DataDir {
     }
 
     /// Removes what a process that was killed left half done, and components that are not among `used`
-    /// (file names): those of deploys that were refused.
+    /// (file names), with their compiled code: those of deploys that were refused, and of replays.
     ///
     /// # Errors
     /// When the file system refuses.
@@ -129,6 +129,14 @@ impl DataDir {
                 .split_once('.')
                 .is_some_and(|(stem, kind)| stem.len() == 64 && (kind == "wasm" || kind.starts_with("part")));
             if ours && !used.contains(&name) {
+                std::fs::remove_file(entry.path())?;
+            }
+        }
+        for entry in std::fs::read_dir(self.compiled())? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let digest = name.split_once('-').map(|(digest, _)| digest).filter(|digest| digest.len() == 64);
+            if digest.is_some_and(|digest| !used.contains(&format!("{digest}.wasm"))) {
                 std::fs::remove_file(entry.path())?;
             }
         }
@@ -169,11 +177,13 @@ mod tests {
             dir.root().join(format!("{}1.tar", DataDir::UNFINISHED)),
             dir.components().join(format!("{unused}.wasm")),
             dir.components().join(format!("{used}.part77")),
+            dir.compiled().join(format!("{unused}-x.cwasm")),
         ];
         let kept = [
             dir.root().join("backup.tar"),
             dir.components().join(format!("{used}.wasm")),
             dir.components().join("notes.txt"),
+            dir.compiled().join(format!("{used}-x.cwasm")),
         ];
         for file in gone.iter().chain(&kept) {
             std::fs::write(file, "x").unwrap();

@@ -175,7 +175,7 @@ async fn letters_are_grouped_by_the_error_of_their_last_call_and_redriven_by_it(
         // The first is denied, the second field does not exist.
         let failing = if n == 0 { failing } else { failing.grant("Tasks", "create") };
         site.deploy(&failing).await.ok();
-        site.account.add_patient("Ada").await;
+        site.account.add_patient(&format!("Ada {n}")).await;
         site.until_runs(n + 1, &["dead"]).await;
     }
     let letters = decide(&site, &["letters", "--json"]).await.json();

@@ -10,6 +10,10 @@ use crate::{TASKS, create, on_tasks, sent};
 const DIFFERENT: i32 = 4;
 const INCOMPLETE: i32 = 5;
 
+/// So that a workflow may write the table that starts it.
+const BY_PEOPLE: &str =
+    "[[trigger]]\nevent = \"record-insert\"\ntable = \"Appointments\"\nsources = [\"Datasheet\"]\n";
+
 /// Every request that Caspio got.
 async fn requests(site: &Site) -> u64 {
     let mut all = site.account.calls("POST", "/oauth").await;
@@ -91,12 +95,20 @@ fn id(run: &Value) -> String {
     run["id"].as_str().unwrap().to_owned()
 }
 
-/// Reads its patient three times, and writes Notes after the second.
+/// Reads its appointment three times, and writes Notes after the second.
 fn reading() -> ManifestBuilder {
     ManifestBuilder::probe("probe", "read-again")
-        .grant("Patients", "read update")
+        .grant("Appointments", "read update")
+        .triggers(BY_PEOPLE)
         .setting("count", "3")
         .setting("field", "Notes")
+}
+
+/// The run of a new appointment.
+async fn appointment(site: &Site, manifest: &ManifestBuilder) -> Value {
+    site.deploy(manifest).await.ok();
+    site.account.insert("Appointments", json!({"PatientId": 1, "Status": "Booked"})).await;
+    site.until_runs(1, &["succeeded"]).await.remove(0)
 }
 
 fn audited(site: &Site, action: &str) -> i64 {
@@ -108,11 +120,11 @@ fn audited(site: &Site, action: &str) -> i64 {
 #[tokio::test]
 async fn reads_and_effects_are_the_same_and_the_end_is() {
     let mut site = Site::start().await;
-    let run = site.one_run(&reading(), &["succeeded"]).await;
+    let run = appointment(&site, &reading()).await;
     let found = same(&site, &id(&run), 4).await;
     assert_eq!((&found["same_end"], &found["end"]["kind"]), (&json!(true), &json!("succeeded")), "{found:#}");
     // Also when Caspio has changed, and by a host that was started anew.
-    site.account.update("Patients", "PK_ID>0", json!({"Notes": "later"})).await;
+    site.account.update("Appointments", "PK_ID>0", json!({"Notes": "later"})).await;
     site.restart_with("").await;
     let said = replay(&site, &id(&run), &[]).await.ok().stdout;
     assert!(said.contains("version 1, succeeded: same") && said.contains("4 same, 0 different"), "{said}");
@@ -128,29 +140,31 @@ async fn clocks_random_numbers_and_output_are_those_of_the_attempt() {
     assert_eq!((&found["same_end"], found["lines"].as_u64() > Some(0)), (&json!(true), true), "{found:#}");
 
     // A build that writes something else, and returns it.
-    let other = build(&site, &[("wall", "WALL")]);
+    let other = build(&site, &[("monotonic ", "MONOTONIC ")]);
     let found = replayed(&site, &id(&run), &["--component", &other], DIFFERENT).await;
     assert_eq!((&found["calls"], &found["same_end"]), (&json!([]), &json!(false)), "{found:#}");
     let line = &found["output"][0];
     assert_eq!((&line["line"], &line["recorded_line"]), (&json!(1), &Value::Null), "{found:#}");
     let shown = replayed(&site, &id(&run), &["--component", &other, "--show-values"], DIFFERENT).await;
     let line = &shown["output"][0];
-    assert!(line["recorded_line"]["text"].as_str().unwrap().contains("wall"), "{shown:#}");
-    assert!(line["written_line"]["text"].as_str().unwrap().contains("WALL"), "{shown:#}");
+    assert!(line["recorded_line"]["text"].as_str().unwrap().contains("monotonic "), "{shown:#}");
+    assert!(line["written_line"]["text"].as_str().unwrap().contains("MONOTONIC "), "{shown:#}");
 }
 
 #[tokio::test]
 async fn another_build_is_shown_where_it_differs_without_values() {
     let site = Site::start().await;
-    let touch =
-        ManifestBuilder::probe("probe", "touch").grant("Patients", "update").setting("field", "Notes");
-    let run = site.one_run(&touch, &["succeeded"]).await;
+    let touch = ManifestBuilder::probe("probe", "touch")
+        .grant("Appointments", "update")
+        .triggers(BY_PEOPLE)
+        .setting("field", "Notes");
+    let run = appointment(&site, &touch).await;
     let other = build(&site, &[("changed", "CHANGED")]);
     let answer = replay(&site, &id(&run), &["--component", &other]).await;
     assert_eq!(answer.code, DIFFERENT, "{answer:?}");
     let said = answer.stdout;
     assert!(said.contains("step 1") && said.contains("differs in changes.Notes"), "{said}");
-    assert!(said.contains(&format!("+ records.update Patients PK_ID {}", run["pk_id"])), "{said}");
+    assert!(said.contains(&format!("+ records.update Appointments PK_ID {}", run["pk_id"])), "{said}");
     assert!(!said.to_lowercase().contains("\"changed\"") && !said.contains("CHANGED"), "{said}");
     assert_eq!(audited(&site, "run.replay-values"), 0);
     let said = replay(&site, &id(&run), &["--component", &other, "--show-values"]).await.stdout;
@@ -258,7 +272,7 @@ async fn dead_runs_are_the_same_whatever_they_died_of() {
     .enumerate()
     {
         site.deploy(&on_tasks(mode).setting("until", "9").sections(sections)).await.ok();
-        site.account.add_patient("Ada").await;
+        site.account.add_patient(&format!("Ada {n}")).await;
         let run = site.until_runs(n + 1, &["dead"]).await.remove(n);
         assert_eq!(run["cause"], cause, "{run:#}");
         let found = same(&site, &id(&run), run["steps"].as_array().unwrap().len() as u32).await;

@@ -174,11 +174,8 @@ async fn killed_before_the_commit_nothing_changed_and_after_it_all_follows() {
     for (point, active, table) in [
         ("rollback.before-commit", 2, "Appointments"),
         ("rollback.after-commit", 1, "Patients"),
-        ("trigger.before-change", 1, "Patients"),
-        ("trigger.after-change", 1, "Patients"),
         ("trigger.before-event", 1, "Patients"),
         ("trigger.after-event", 1, "Patients"),
-        ("trigger.before-remove", 1, "Patients"),
     ] {
         let mut site = Site::start().await;
         site.deploy(&create()).await.ok();
@@ -186,10 +183,7 @@ async fn killed_before_the_commit_nothing_changed_and_after_it_all_follows() {
         site.deploy(&on_appointments()).await.ok();
         site.restart_with(&format!("{point}=return(kill)")).await;
         let answer = roll_back(&site, &[]).await;
-        if answer.code == 0 {
-            // This way does not pass there.
-            continue;
-        }
+        assert_ne!(answer.code, 0, "{point}: {answer:?}");
         site.host.until_dead().await;
         site.restart_with("").await;
         let expected = (hook, vec![table.to_owned()]);

@@ -187,7 +187,7 @@ fn compare(
         }
         AttemptOutcome::Limit { kind, text } => Some(GuestEnd { kind: kind.as_str(), text: Some(text) }),
         AttemptOutcome::Ended(PlaybackEnd::Beyond(action)) => {
-            next = Some(action);
+            next = Some(*action);
             None
         }
         AttemptOutcome::Ended(PlaybackEnd::Open(step)) => {

@@ -43,7 +43,7 @@ pub struct CallDifference {
 #[derive(Debug)]
 pub enum PlaybackEnd {
     /// All recorded calls were made, and this one more.
-    Beyond(Action),
+    Beyond(Box<Action>),
     /// The call is the recorded one, which has no result.
     Open(u32),
     /// It is another call than the recorded one, which is the last difference.
@@ -106,7 +106,9 @@ impl Playback {
             self.same += 1;
             return self.answer();
         }
-        let Some(step) = self.recorded.front() else { return Err(PlaybackEnd::Beyond(action.clone())) };
+        let Some(step) = self.recorded.front() else {
+            return Err(PlaybackEnd::Beyond(Box::new(action.clone())));
+        };
         let recorded = self.request(step)?;
         let number = step.number;
         let alike = recorded.name() == action.name()

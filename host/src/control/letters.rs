@@ -352,7 +352,7 @@ impl Control {
                 None => Err(ControlError::not_found(
                     "version-not-found",
                     format!(
-                        "the workflow '{0}' has no version {number}; see: caspian workflow show {0}",
+                        "the workflow '{0}' has no version {number}; see: caspian workflow history {0}",
                         letter.run.workflow_name
                     ),
                 )),

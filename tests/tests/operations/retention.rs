@@ -32,6 +32,7 @@ async fn refuse_values(site: &Site, run: &Value) {
     assert_eq!((&shown["contents"], &shown["result"]), (&json!("deleted"), &Value::Null), "{shown:#}");
     assert_eq!(shown["steps"][0]["action"], "records.create", "how it went stays: {shown:#}");
     site.host.cli(&["run", "show", id, "--values"]).await.refused("the contents can't be read any more");
+    site.host.cli(&["run", "replay", id]).await.refused("are not kept any more");
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@
 //! | HTTP, composition | `server` |
 //! | what people ask of a host | `control` |
 //! | all tunables together | `config` |
-//! | changes without a webhook | `coverage` |
+//! | changes without a webhook; what the operator is told | `coverage`, `alerts` |
 //! | the way of an event | `ingress`, `scheduler` |
 //! | one attempt; webhooks in Caspio | `execution`, `triggers` |
 //! | record and replay; sandbox; keys and clients opened; whose work a change is | `journal`, `runtime`, `accounts`, `lineage` |
@@ -16,6 +16,7 @@
 //! | leaves | `manifest`, `secrets`, `telemetry`, `model`, `clock`, `faults` |
 
 pub mod accounts;
+pub mod alerts;
 pub mod caspio;
 pub mod cli;
 pub mod clock;

@@ -11,7 +11,7 @@ const LAYERS: &[&[&str]] = &[
     &["server"],
     &["control"],
     &["config"],
-    &["coverage", "scheduler"],
+    &["alerts", "coverage", "scheduler"],
     &["ingress"],
     &["execution", "triggers"],
     &["journal", "runtime", "accounts", "lineage"],

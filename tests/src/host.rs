@@ -61,6 +61,8 @@ burst = 100000
 retry_pause_ms = 10
 first_pause_seconds = 0.05
 longest_pause_seconds = 0.2
+breaker_pause_seconds = 0.05
+breaker_longest_pause_seconds = 0.2
 ",
     ),
 ];

@@ -25,6 +25,9 @@ pub enum Action {
         body: Option<String>,
         #[serde(rename = "Json", alias = "json", default, skip_serializing_if = "Option::is_none")]
         json: Option<Json>,
+        /// Seconds, as `Retry-After`.
+        #[serde(rename = "RetryAfter", default, skip_serializing_if = "Option::is_none")]
+        retry_after: Option<u64>,
     },
     /// Nothing is done, the connection closes.
     DropBefore,
@@ -139,7 +142,7 @@ impl Faults {
 pub fn draw(account: &mut Account) -> Option<Action> {
     let network = account.settings.network;
     let kinds = [
-        (network.unavailable, Action::Status { status: 503, body: None, json: None }),
+        (network.unavailable, Action::Status { status: 503, body: None, json: None, retry_after: None }),
         (network.drop_before, Action::DropBefore),
         (network.drop_after, Action::DropAfter),
         (network.drop_late, Action::DropLate { millis: network.late_millis }),
@@ -163,12 +166,15 @@ pub fn throttled() -> ApiError {
 /// The answer of an action that answers by itself.
 pub fn answer(action: &Action) -> Option<Result<Reply, ApiError>> {
     match action {
-        Action::Status { status, body, json } => Some(match (json, body) {
+        Action::Status { status, body, json, retry_after } => Some(match (json, body) {
             (Some(json), _) => Ok(Reply::json(*status, json.clone())),
             (None, Some(text)) => {
                 Ok(Reply { status: *status, headers: Vec::new(), body: Some(Body::Text(text.clone())) })
             }
-            (None, None) => Err(ApiError::new(*status, "InternalError", "A fault was injected.")),
+            (None, None) => Err(ApiError {
+                retry_after: *retry_after,
+                ..ApiError::new(*status, "InternalError", "A fault was injected.")
+            }),
         }),
         Action::Throttle => Some(Err(throttled())),
         Action::ApiCallsRate => Some(Ok(api_calls_rate())),
@@ -200,6 +206,7 @@ mod tests {
     fn every_action_has_its_json() {
         for action in [
             json!({"Kind": "status", "Status": 503, "Body": "busy"}),
+            json!({"Kind": "status", "Status": 503, "RetryAfter": 3}),
             json!({"Kind": "status", "Status": 500, "json": {"Code": "X"}}),
             json!({"Kind": "drop-after"}),
             json!({"Kind": "delay", "Millis": 5}),

@@ -11,14 +11,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::ClientSettings;
-use super::settings::spread;
+use super::settings::{LONGEST, seconds, spread};
 
 /// A host whose next turn is further off than this has no budget for another run.
 const LONG_QUEUE: Duration = Duration::from_secs(2);
 /// The pace is never slowed below this share of the wished one.
 const LOWEST_SHARE: f64 = 0.1;
-/// No time reckoned here is longer, so that sums of them stay within what the clock can say.
-const LONGEST: Duration = Duration::from_secs(24 * 3600);
 /// Answered calls after which the pace grows by a quarter.
 const CALLS_TO_RECOVER: u32 = 50;
 
@@ -58,8 +56,6 @@ struct State {
 
 impl Bucket {
     pub(super) fn new(settings: &ClientSettings) -> Self {
-        let seconds =
-            |value: f64| Duration::try_from_secs_f64(value).unwrap_or(Duration::from_secs(1)).min(LONGEST);
         // A pace of zero or nonsense would stop everything for ever.
         let pace = if settings.calls_per_second > 0.01 { settings.calls_per_second } else { 0.01 };
         Self {

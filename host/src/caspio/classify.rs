@@ -88,7 +88,8 @@ pub(super) fn classify(
     if status == 429 || (body.rate_limit && status < 500) {
         return CaspioError::from(ErrorKind::Throttled).with_retry_after(retry_after);
     }
-    if status >= 500 {
+    // 408: somebody on the way gave up waiting.
+    if status >= 500 || status == 408 {
         let error = CaspioError::from(ErrorKind::Server(status)).with_retry_after(retry_after);
         // Seen for an unknown field in q.select.
         return if subject.names_fields { error.about_schema() } else { error };
@@ -263,6 +264,7 @@ mod tests {
             (400, "SqlServerError", "caspio-SqlServerError", false),
             (400, "IncorrectQueryParameter", "caspio-IncorrectQueryParameter", true),
             (500, "InternalError", "unavailable", true),
+            (408, "", "unavailable", true),
             (302, "", "caspio-none", false),
         ] {
             let error = classified(status, &with(code));

@@ -11,6 +11,9 @@ use crate::model::{ConnectionId, TenantId, WorkflowId};
 use crate::secrets::Secret;
 use crate::store::{CallBudget, CallCount};
 
+use tokio::sync::{Notify, mpsc};
+
+use super::breaker::{Breaker, BreakerChange, Held, Line};
 use super::bucket::{Bucket, Limit};
 use super::budget::Budget;
 use super::counts::Counts;
@@ -60,6 +63,10 @@ pub struct CaspioClients {
     shared: Arc<Shared>,
     clients: RwLock<HashMap<ConnectionId, Arc<Caspio>>>,
     buckets: Mutex<HashMap<String, Arc<Bucket>>>,
+    breakers: Mutex<HashMap<String, Arc<Breaker>>>,
+    line: Arc<Line>,
+    /// Until somebody asked for them.
+    changes: Mutex<Option<mpsc::UnboundedReceiver<BreakerChange>>>,
     budgets: Mutex<HashMap<ConnectionId, Arc<Budget>>>,
 }
 
@@ -68,6 +75,7 @@ pub struct Caspio {
     pub(super) credentials: Credentials,
     pub(super) shared: Arc<Shared>,
     pub(super) bucket: Arc<Bucket>,
+    pub(super) breaker: Arc<Breaker>,
     pub(super) token: TokenCache,
     pub(super) budget: Arc<Budget>,
     /// How far Caspio's clock is ahead of this machine's, in microseconds.
@@ -100,7 +108,16 @@ impl CaspioClients {
         let http = builder().build().map_err(setup)?;
         let here = builder().no_proxy().build().map_err(setup)?;
         let shared = Arc::new(Shared { http, here, settings, counts: Counts::default() });
-        Ok(Self { shared, clients: RwLock::default(), buckets: Mutex::default(), budgets: Mutex::default() })
+        let (changes, changed) = mpsc::unbounded_channel();
+        Ok(Self {
+            shared,
+            clients: RwLock::default(),
+            buckets: Mutex::default(),
+            breakers: Mutex::default(),
+            line: Arc::new(Line { changes, opened: Notify::new() }),
+            changes: Mutex::new(Some(changed)),
+            budgets: Mutex::default(),
+        })
     }
 
     /// How the rate limit of each integration host stands.
@@ -137,9 +154,11 @@ impl CaspioClients {
     }
 
     fn client(&self, credentials: Credentials, bucket: Arc<Bucket>, budget: Arc<Budget>) -> Arc<Caspio> {
+        let host = credentials.base.host().to_owned();
         Arc::new(Caspio {
             credentials,
             shared: self.shared.clone(),
+            breaker: self.breaker(&host),
             bucket,
             token: TokenCache::default(),
             budget,
@@ -160,7 +179,7 @@ impl CaspioClients {
         self.clients.write().unwrap_or_else(PoisonError::into_inner).remove(&connection);
     }
 
-    /// Connections that take no calls now: Caspio said so, the queue before the rate limit is long, the
+    /// Connections that take no calls now: Caspio said so or does not answer, the queue before the rate limit is long, the
     /// credentials were refused a moment ago, or their budget of calls is used up.
     #[must_use]
     pub fn without_budget(&self) -> Vec<ConnectionId> {
@@ -179,6 +198,94 @@ impl CaspioClients {
         let waits: Vec<_> =
             clients.iter().filter_map(|(id, c)| Some((*id, c.without_budget(now)?))).collect();
         waits.into_iter()
+    }
+
+    /// How long a connection is left alone since Caspio does not answer; none when it may be called.
+    #[must_use]
+    pub fn held_back(&self, connection: ConnectionId) -> Option<Duration> {
+        self.get(connection)?.breaker.held(Instant::now())
+    }
+
+    /// Hosts that do not answer, and the names of a tenant's (none: of all) connections to each.
+    #[must_use]
+    pub fn silent(&self, tenant: Option<&TenantId>) -> Vec<(String, Held, Vec<String>)> {
+        let now = Instant::now();
+        let clients = self.clients.read().unwrap_or_else(PoisonError::into_inner);
+        let breakers = self.breakers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut silent = Vec::new();
+        for (host, breaker) in breakers.iter() {
+            let Some(held) = breaker.view(now) else { continue };
+            let own = |c: &&Arc<Caspio>| {
+                c.credentials.base.host() == host && tenant.is_none_or(|t| c.credentials.tenant == *t)
+            };
+            let mut names: Vec<String> = clients.values().filter(own).map(|c| c.name().to_owned()).collect();
+            names.sort();
+            if !names.is_empty() {
+                silent.push((host.clone(), held, names));
+            }
+        }
+        silent
+    }
+
+    /// All hosts by name, and how those stand that do not answer.
+    #[must_use]
+    pub fn breakers(&self) -> Vec<(String, Option<Held>)> {
+        let now = Instant::now();
+        let breakers = self.breakers.lock().unwrap_or_else(PoisonError::into_inner);
+        breakers.iter().map(|(host, breaker)| (host.clone(), breaker.view(now))).collect()
+    }
+
+    /// Tells of hosts that do not answer any more, or again. There is one to be told.
+    #[must_use]
+    pub fn breaker_changes(&self) -> Option<mpsc::UnboundedReceiver<BreakerChange>> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Probes hosts that do not answer, for as long as it is polled; rings `wake` when one may be called again.
+    pub async fn probe(&self, wake: &Arc<Notify>) {
+        loop {
+            let pause = self.begin_probes(wake);
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = self.line.opened.notified() => {}
+            }
+        }
+    }
+
+    /// Begins the probes that are due; how long until the next may be.
+    fn begin_probes(&self, wake: &Arc<Notify>) -> Duration {
+        let now = Instant::now();
+        let mut pause = Duration::from_secs(3600);
+        let mut unused = Vec::new();
+        let breakers: Vec<_> = {
+            let breakers = self.breakers.lock().unwrap_or_else(PoisonError::into_inner);
+            breakers.iter().map(|(host, breaker)| (host.clone(), breaker.clone())).collect()
+        };
+        for (host, breaker) in breakers {
+            match breaker.begin_probe(now) {
+                Ok(()) => {
+                    pause = pause.min(Duration::from_secs(1));
+                    let clients = self.clients.read().unwrap_or_else(PoisonError::into_inner);
+                    let Some(client) = clients.values().find(|c| c.credentials.base.host() == host).cloned()
+                    else {
+                        unused.push(host);
+                        continue;
+                    };
+                    let wake = wake.clone();
+                    tokio::spawn(async move {
+                        client.probe().await;
+                        breaker.end_probe();
+                        wake.notify_one();
+                    });
+                }
+                Err(Some(wait)) => pause = pause.min(wait),
+                Err(None) => {}
+            }
+        }
+        // Nobody calls them any more.
+        let mut breakers = self.breakers.lock().unwrap_or_else(PoisonError::into_inner);
+        breakers.retain(|host, _| !unused.contains(host));
+        pause
     }
 
     /// Counters of the calls sent since the last time; they start from zero again.
@@ -234,6 +341,12 @@ impl CaspioClients {
         budgets.entry(connection).or_insert_with(new).clone()
     }
 
+    fn breaker(&self, host: &str) -> Arc<Breaker> {
+        let mut breakers = self.breakers.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Arc::new(Breaker::new(host, &self.shared.settings, self.line.clone()));
+        breakers.entry(host.to_owned()).or_insert_with(new).clone()
+    }
+
     fn bucket(&self, host: &str) -> Arc<Bucket> {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let new = || Arc::new(Bucket::new(&self.shared.settings));
@@ -274,7 +387,8 @@ impl Caspio {
         let refused = *self.refused_until.lock().unwrap_or_else(PoisonError::into_inner);
         let refused =
             refused.and_then(|until| until.checked_duration_since(now)).filter(|left| !left.is_zero());
-        refused.max(self.bucket.without_budget(now)).max(self.budget.used_up(Time::now()))
+        let held = self.breaker.held(now).max(self.bucket.without_budget(now));
+        refused.max(held).max(self.budget.used_up(Time::now()))
     }
 }
 

@@ -2,10 +2,12 @@
 
 use std::any::Any;
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::model::{RunId, WorkflowId};
+
+use super::breaker::Pass;
 
 /// Whom calls are attributed to, and how many were spent. Clones count together.
 #[derive(Debug, Clone)]
@@ -16,7 +18,7 @@ pub struct CallContext {
     pub(crate) run: Option<RunId>,
     pub(crate) sent: Arc<AtomicU32>,
     /// A turn at the rate limit that was taken before the call.
-    turn: Arc<AtomicBool>,
+    turn: Arc<Mutex<Option<Pass>>>,
     /// What it belongs to is under way and must come to its end.
     committed: bool,
     /// Nobody waits for it.
@@ -68,13 +70,14 @@ impl CallContext {
         Self { committed: true, ..self.clone() }
     }
 
-    /// The same for calls of the host that nobody waits for: a used up budget holds them back.
+    /// The same for calls of the host that nobody waits for: a used up budget holds them back, and a Caspio that does not
+    /// answer.
     #[must_use]
     pub fn in_background(&self) -> Self {
         Self { background: true, ..self.clone() }
     }
 
-    /// Whether these calls are held back when the budget is used up.
+    /// Whether these calls are held back when the budget is used up, or Caspio does not answer.
     pub(super) fn can_wait(&self) -> bool {
         (self.run.is_some() || self.background) && !self.committed
     }
@@ -95,16 +98,16 @@ impl CallContext {
     }
 
     /// The next call needs not wait for the rate limit.
-    pub(super) fn give_turn(&self) {
-        self.turn.store(true, Ordering::Relaxed);
+    pub(super) fn give_turn(&self, pass: Pass) {
+        *self.turn.lock().unwrap_or_else(PoisonError::into_inner) = Some(pass);
     }
 
     pub(super) fn has_turn(&self) -> bool {
-        self.turn.load(Ordering::Relaxed)
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
-    pub(super) fn take_turn(&self) -> bool {
-        self.turn.swap(false, Ordering::Relaxed)
+    pub(super) fn take_turn(&self) -> Option<Pass> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Calls sent so far through this context and its clones, token calls included.

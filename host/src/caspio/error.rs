@@ -46,6 +46,10 @@ pub(super) enum ErrorKind {
          with `caspian connection budget`"
     )]
     Budget(String),
+    #[error(
+        "Caspio does not answer, so calls to it wait; they go on by themselves, or try it with `caspian connection check`"
+    )]
+    HeldBack,
     #[error("Caspio can't be reached; check the network and the connection's integration URL")]
     Unreachable,
     #[error("the connection to Caspio broke or was silent for too long; try again")]
@@ -187,9 +191,11 @@ impl CaspioError {
         match self.kind {
             ErrorKind::Throttled => Some(Cause::Throttled),
             ErrorKind::Budget(_) => Some(Cause::Budget),
-            ErrorKind::Unreachable | ErrorKind::Lost | ErrorKind::Server(_) | ErrorKind::Unreadable => {
-                Some(Cause::Unavailable)
-            }
+            ErrorKind::Unreachable
+            | ErrorKind::HeldBack
+            | ErrorKind::Lost
+            | ErrorKind::Server(_)
+            | ErrorKind::Unreadable => Some(Cause::Unavailable),
             // A person must mend it in Caspio or here; the run can't, and is not to blame.
             ErrorKind::Credentials(_) | ErrorKind::IpForbidden(_) => Some(Cause::Connection),
             _ => None,
@@ -219,9 +225,11 @@ impl CaspioError {
             ErrorKind::Conflict(_) => "conflict",
             ErrorKind::Throttled => "throttled",
             ErrorKind::Budget(_) => "budget",
-            ErrorKind::Unreachable | ErrorKind::Lost | ErrorKind::Server(_) | ErrorKind::Unreadable => {
-                "unavailable"
-            }
+            ErrorKind::Unreachable
+            | ErrorKind::HeldBack
+            | ErrorKind::Lost
+            | ErrorKind::Server(_)
+            | ErrorKind::Unreadable => "unavailable",
             ErrorKind::Credentials(_) => "credentials",
             ErrorKind::IpForbidden(_) => "ip-forbidden",
             ErrorKind::Forbidden(_) => "forbidden",
@@ -243,15 +251,27 @@ impl CaspioError {
             ErrorKind::Conflict(_) => ActionError::Conflict(text),
             ErrorKind::Throttled => ActionError::Throttled(text),
             ErrorKind::Budget(_) => ActionError::Budget(text),
-            ErrorKind::Unreachable | ErrorKind::Lost | ErrorKind::Server(_) | ErrorKind::Unreadable => {
-                ActionError::Unavailable(text)
-            }
+            ErrorKind::Unreachable
+            | ErrorKind::HeldBack
+            | ErrorKind::Lost
+            | ErrorKind::Server(_)
+            | ErrorKind::Unreadable => ActionError::Unavailable(text),
             ErrorKind::IpForbidden(_) | ErrorKind::Forbidden(_) => ActionError::Denied(text),
             ErrorKind::Misuse(_)
             | ErrorKind::Credentials(_)
             | ErrorKind::Refused { .. }
             | ErrorKind::Setup => ActionError::Other { code: self.code().to_owned(), text },
         }
+    }
+
+    pub(super) fn held_back(wait: Duration) -> Self {
+        Self { retry_after: Some(wait), ..ErrorKind::HeldBack.into() }
+    }
+
+    /// It was not sent since others before it got no answer. Says nothing about the call itself.
+    #[must_use]
+    pub fn is_held_back(&self) -> bool {
+        matches!(self.kind, ErrorKind::HeldBack)
     }
 
     pub(super) fn is_throttled(&self) -> bool {
@@ -278,6 +298,7 @@ mod tests {
         }
         let certain = [
             ErrorKind::Unreachable,
+            ErrorKind::HeldBack,
             ErrorKind::Throttled,
             ErrorKind::Budget("c".to_owned()),
             ErrorKind::Credentials("c".to_owned()),

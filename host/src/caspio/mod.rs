@@ -12,6 +12,7 @@
 mod aggregate;
 mod attachments;
 mod base_url;
+mod breaker;
 mod bucket;
 mod budget;
 mod classify;
@@ -44,6 +45,7 @@ mod webhooks;
 mod tests;
 
 pub use base_url::{BaseUrl, BaseUrlError};
+pub use breaker::{BreakerChange, Held};
 pub use bucket::Limit;
 pub use clients::{Caspio, CaspioClients, Credentials};
 pub use context::CallContext;

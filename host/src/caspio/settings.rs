@@ -42,6 +42,14 @@ pub struct ClientSettings {
     pub read_retries: u32,
     /// First pause before a repetition, in milliseconds, doubled each time. Default 200.
     pub retry_pause_ms: u64,
+    /// Calls in a row without an answer, or with one of 5xx, after which a host is left alone (see `breaker`). Default 5: a hiccup
+    /// fails one call and its repetitions, an outage all.
+    pub breaker_failures: u32,
+    /// Seconds until such a host is tried again, doubled each time it fails again. Default 5: most restarts take longer than one
+    /// call's repetitions, and hardly longer than this.
+    pub breaker_pause_seconds: f64,
+    /// Longest such pause, in seconds. Default 60: a call a minute costs nothing, and work goes on within a minute.
+    pub breaker_longest_pause_seconds: f64,
     /// Seconds before its end at which a token is renewed. Default 300: longer than any call.
     pub token_reserve_seconds: u64,
 }
@@ -61,6 +69,9 @@ impl Default for ClientSettings {
             max_file_bytes: 8 * 1024 * 1024,
             read_retries: 3,
             retry_pause_ms: 200,
+            breaker_failures: 5,
+            breaker_pause_seconds: 5.0,
+            breaker_longest_pause_seconds: 60.0,
             token_reserve_seconds: 300,
         }
     }
@@ -72,6 +83,14 @@ impl ClientSettings {
         let doubled = self.retry_pause_ms.saturating_mul(1 << tries.min(16));
         spread(Duration::from_millis(doubled.min(5_000)))
     }
+}
+
+/// No time of the configuration is taken as longer, so that sums of them stay within what the clock can say.
+pub(super) const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
+/// Seconds of the configuration.
+pub(super) fn seconds(value: f64) -> Duration {
+    Duration::try_from_secs_f64(value).unwrap_or(Duration::from_secs(1)).min(LONGEST)
 }
 
 /// A random half to whole of a pause, so that what failed together does not come back together.

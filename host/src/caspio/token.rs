@@ -16,6 +16,7 @@ use super::classify::Subject;
 use super::envelope::{self, TokenJson};
 use super::error::ErrorKind;
 use super::paths::{self, Path};
+use super::transport::SHORT_WAIT;
 use super::{CallContext, Caspio, CaspioError};
 
 /// The token endpoint's answers are small.
@@ -122,11 +123,13 @@ impl Caspio {
                 Ok(token) => return Ok(token),
                 Err(error) => error,
             };
-            if !error.is_hiccup() || repeated >= self.shared.settings.read_retries {
+            let wait = error.retry_after().unwrap_or_default();
+            let again = error.is_hiccup() && wait <= SHORT_WAIT && !self.breaker.is_open();
+            if !again || repeated >= self.shared.settings.read_retries {
                 return Err(error);
             }
             let _waiting = context.wait_guard();
-            tokio::time::sleep(self.shared.settings.retry_pause(repeated)).await;
+            tokio::time::sleep(self.shared.settings.retry_pause(repeated).max(wait)).await;
             repeated += 1;
         }
     }

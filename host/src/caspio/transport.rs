@@ -3,7 +3,7 @@
 //! [`Caspio::send`] returns only answers of 2xx. A 401 means that nothing was done, so effects too
 //! get one more try with a new token. Reads are repeated on failures of network and server; effects
 //! never. For an effect the body may be missing though the status is known: whoever sent it decides what
-//! that means. Logged are method, action, status, time and Caspio's request id; never URL or body.
+//! that means. What Caspio's silence means for the calls of others is up to the host's `breaker`. Logged are method, action, status, time and Caspio's request id; never URL or body.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -17,6 +17,7 @@ use tracing::Instrument as _;
 use crate::clock::Time;
 use crate::model::Cause;
 
+use super::breaker::Pass;
 use super::classify::{ErrorBody, Subject, classify};
 use super::error::ErrorKind;
 use super::token::Token;
@@ -24,10 +25,10 @@ use super::{CallContext, Caspio, CaspioError};
 
 /// A token older than this may be stale when Caspio answers `IncorrectQueryParameter`.
 const STALE_AFTER: Duration = Duration::from_secs(3600);
-/// `Retry-After` is believed up to this.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(900);
+/// `Retry-After` is believed up to this; a longer one is more likely a mistake than a wish.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(6 * 3600);
 /// A longer wish to be left alone is not sat out within a call.
-const SHORT_WAIT: Duration = Duration::from_secs(2);
+pub(super) const SHORT_WAIT: Duration = Duration::from_secs(2);
 
 /// One request.
 pub(super) struct Call<'a> {
@@ -129,7 +130,7 @@ impl Caspio {
                 Err(error) => error,
             };
             let wait = error.retry_after().unwrap_or_default();
-            let again = !effect && error.is_hiccup() && wait <= SHORT_WAIT;
+            let again = !effect && error.is_hiccup() && wait <= SHORT_WAIT && !self.breaker.is_open();
             if !again || repeated >= self.shared.settings.read_retries {
                 return Err(error.of_effect(effect));
             }
@@ -163,10 +164,26 @@ impl Caspio {
         self.note(&token);
         token?;
         let _waiting = context.wait_guard();
+        let pass = self.pass(context).await?;
         self.bucket.acquire(self.patience()).await.map_err(CaspioError::throttled)?;
         self.budget.try_take(Time::now()).map_err(|wait| self.no_calls_left(wait))?;
-        context.give_turn();
+        context.give_turn(pass);
         Ok(())
+    }
+
+    /// Leave of the host's breaker. Not asked for are calls by hand, and those that end an effect.
+    async fn pass(&self, context: &CallContext) -> Result<Pass, CaspioError> {
+        match context.can_wait() {
+            true => self.breaker.admit(self.patience()).await.map_err(CaspioError::held_back),
+            false => Ok(self.breaker.pass()),
+        }
+    }
+
+    /// Finds out whether Caspio answers: the names of tables, with a token if there is none. Its breaker hears what came of it.
+    pub(super) async fn probe(&self) {
+        if let Err(error) = self.tables(&CallContext::of_host(None, "probe")).await {
+            tracing::debug!(code = error.code(), "a probe of Caspio failed");
+        }
     }
 
     /// A call whose answer must be read.
@@ -215,7 +232,16 @@ impl Caspio {
         let mut request = request.build().map_err(|_| CaspioError::misuse("a request can't be built"))?;
         request.headers_mut().entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
         let method = request.method().clone();
-        if !context.take_turn() {
+        let turn = context.take_turn();
+        let paid = turn.is_some();
+        let mut pass = match turn {
+            Some(pass) => pass,
+            None => {
+                let _waiting = context.wait_guard();
+                self.pass(context).await?
+            }
+        };
+        if !paid {
             let _waiting = context.wait_guard();
             self.bucket.acquire(patience).await.map_err(CaspioError::throttled)?;
             if method == Method::GET && context.can_wait() {
@@ -227,6 +253,7 @@ impl Caspio {
 
         let counted = self.shared.counts.count(&self.credentials.tenant, self.connection(), context, action);
         let sent = Instant::now();
+        pass.sent(sent);
         let span = tracing::info_span!("caspio", %method, action, status = tracing::field::Empty);
         let response = match self.http().execute(request).instrument(span.clone()).await {
             Ok(response) => response,
@@ -237,6 +264,7 @@ impl Caspio {
                 let error = error.without_url();
                 tracing::debug!(%method, action, run = ?context.run, elapsed_ms, %error, "no answer from Caspio");
                 answered(action, 0, sent);
+                pass.failed(None);
                 if unreachable {
                     counted.not_sent();
                     self.budget.give_back();
@@ -253,6 +281,11 @@ impl Caspio {
         let location = response.headers().get(LOCATION).and_then(|v| v.to_str().ok()).map(str::to_owned);
         let body = read_body(response, max_bytes).instrument(span).await;
         answered(action, status, sent);
+        match &body {
+            Err(error) if error.is_hiccup() => pass.failed(None),
+            _ if status >= 500 || status == 408 => pass.failed(retry_after),
+            _ => pass.answered(),
+        }
         let elapsed_ms = sent.elapsed().as_millis();
         tracing::debug!(%method, action, run = ?context.run, status, elapsed_ms, request_id, "Caspio answered");
 
@@ -276,9 +309,8 @@ impl Caspio {
 impl Caspio {
     /// The `Date` of an answer tells Caspio's clock, to the second.
     fn note_clock(&self, headers: &HeaderMap) {
-        let date = headers.get(DATE).and_then(|v| v.to_str().ok());
-        let Some(date) = date.and_then(|text| jiff::fmt::rfc2822::parse(text).ok()) else { return };
-        let middle_of_second = date.timestamp().as_microsecond().saturating_add(500_000);
+        let Some(date) = headers.get(DATE).and_then(|v| v.to_str().ok()).and_then(date) else { return };
+        let middle_of_second = date.0.saturating_add(500_000);
         self.clock_ahead.store(middle_of_second.saturating_sub(Time::now().0), Ordering::Relaxed);
     }
 }
@@ -320,8 +352,17 @@ fn request_id(headers: &HeaderMap) -> String {
     text.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(64).collect()
 }
 
-/// `Retry-After` in seconds; its form as a date is left aside.
+/// `Retry-After` in seconds, or as a date (RFC 9110), which is compared with the answer's own.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds: u64 = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds).min(LONGEST_RETRY_AFTER))
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let wait = match text.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => date(text)?.since(headers.get(DATE)?.to_str().ok().and_then(date)?),
+    };
+    Some(wait.min(LONGEST_RETRY_AFTER))
+}
+
+/// A date of a header, to the second.
+fn date(text: &str) -> Option<Time> {
+    jiff::fmt::rfc2822::parse(text).ok().map(|date| Time(date.timestamp().as_microsecond()))
 }

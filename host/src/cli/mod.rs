@@ -4,6 +4,7 @@
 //! failed, 2 wrong usage, 3 the host can't be reached; of `run replay` also 4, a run differs, and 5, not carried to its end; of `serve` also 70, nothing can be written any more, and 130, a
 //! second signal.
 
+mod alert;
 mod api;
 mod backup;
 mod connection;
@@ -132,6 +133,13 @@ enum Command {
         host: HostArgs,
         #[command(subcommand)]
         command: token::TokenCommand,
+    },
+    /// Alerts to the operator
+    Alert {
+        #[command(flatten)]
+        host: HostArgs,
+        #[command(subcommand)]
+        command: alert::AlertCommand,
     },
     /// Health, queue, and what needs a person
     Status {
@@ -262,6 +270,7 @@ async fn execute(command: Command) -> Result<(), CliError> {
         Command::Coverage { host, coverage } => coverage::coverage(&api::Api::new(&host)?, coverage).await,
         Command::Retention { host, command } => retention::run(&api::Api::new(&host)?, command).await,
         Command::Token { host, command } => token::run(&api::Api::new(&host)?, command).await,
+        Command::Alert { host, command } => alert::run(&api::Api::new(&host)?, command).await,
         Command::Status { host, format } => status::status(&api::Api::new(&host)?, format).await,
         Command::Usage { host, usage } => usage::usage(&api::Api::new(&host)?, usage).await,
         Command::Tail { host, workflow, format } => {

@@ -2,6 +2,7 @@
 //! check` and by `serve` alike, never lowered in silence.
 
 use std::fmt::Display;
+use std::path::Path;
 
 use crate::caspio::LARGEST_FILE;
 use crate::telemetry;
@@ -24,6 +25,7 @@ pub(super) fn unusable(config: &Config) -> Option<(&'static str, String)> {
         coverage,
         triggers,
         retention,
+        alerts,
         telemetry: traces,
     } = config;
     let whole = [
@@ -55,16 +57,21 @@ pub(super) fn unusable(config: &Config) -> Option<(&'static str, String)> {
         ("caspio.max_file_bytes", caspio.max_file_bytes as u64, 1, LARGEST_FILE as u64),
         ("caspio.read_retries", caspio.read_retries.into(), 0, 100),
         ("caspio.retry_pause_ms", caspio.retry_pause_ms, 0, 600_000),
+        ("caspio.breaker_failures", caspio.breaker_failures.into(), 1, 1_000_000),
         ("caspio.token_reserve_seconds", caspio.token_reserve_seconds, 0, DAY),
         ("coverage.settle_seconds", coverage.settle_seconds, 0, DAY),
         ("triggers.check_seconds", triggers.check_seconds, 1, 30 * DAY),
         ("triggers.retire_seconds", triggers.retire_seconds, 0, 7 * DAY),
+        ("alerts.group_seconds", alerts.group_seconds, 1, DAY),
+        ("alerts.timeout_seconds", alerts.timeout_seconds, 1, 300),
     ];
     let seconds = [
         ("retry.step_initial_seconds", retry.step_initial_seconds),
         ("retry.step_max_seconds", retry.step_max_seconds),
         ("caspio.first_pause_seconds", caspio.first_pause_seconds),
         ("caspio.longest_pause_seconds", caspio.longest_pause_seconds),
+        ("caspio.breaker_pause_seconds", caspio.breaker_pause_seconds),
+        ("caspio.breaker_longest_pause_seconds", caspio.breaker_longest_pause_seconds),
     ];
     let whole = whole.into_iter().find_map(|(key, value, least, most)| outside(key, value, least, most));
     let seconds = seconds.into_iter().find_map(|(key, value)| outside(key, value, 0.0, 30.0 * DAY as f64));
@@ -78,7 +85,16 @@ pub(super) fn unusable(config: &Config) -> Option<(&'static str, String)> {
     let records = (!retention.keeps_records()).then(|| {
         ("retention.records", "7d or more, since records tell a message that comes again".to_owned())
     });
-    whole.or(seconds).or(rate).or(level).or(endpoint).or(records)
+    let is_url = |url: &&String| {
+        reqwest::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+    };
+    let webhook = alerts.webhook.as_ref().filter(|url| !is_url(url));
+    let webhook =
+        webhook.map(|_| ("alerts.webhook", "a URL, e.g. https://alerts.example.com/caspian".to_owned()));
+    let program = alerts.command.first().filter(|program| !Path::new(program).is_absolute());
+    let program =
+        program.map(|_| ("alerts.command", "the absolute path of a program, and its arguments".to_owned()));
+    whole.or(seconds).or(rate).or(level).or(webhook).or(program).or(endpoint).or(records)
 }
 
 fn outside<T: PartialOrd + Display>(

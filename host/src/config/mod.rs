@@ -14,6 +14,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::alerts::AlertSettings;
 use crate::caspio::ClientSettings;
 use crate::coverage::CoverageSettings;
 use crate::execution::RetrySettings;
@@ -50,6 +51,8 @@ pub struct Config {
     pub triggers: TriggerSettings,
     /// `[retention]`
     pub retention: Retention,
+    /// `[alerts]`
+    pub alerts: AlertSettings,
     /// `[telemetry]`
     pub telemetry: TelemetrySettings,
 }
@@ -234,6 +237,8 @@ mod tests {
             ("[caspio]\ncalls_per_second = nan", "caspio.calls_per_second must be from 0.001"),
             ("[retry]\nstep_max_seconds = -1.0", "retry.step_max_seconds must be from 0"),
             ("[retry]\nstep_initial_seconds = 1e300", "retry.step_initial_seconds must be from 0 to"),
+            ("[alerts]\ncommand = [\"notify\"]", "alerts.command must be the absolute path of a program"),
+            ("[alerts]\nwebhook = \"alerts.example.com\"", "alerts.webhook must be a URL"),
             ("[telemetry]\notlp_endpoint = \"nonsense\"", "telemetry.otlp_endpoint must be a base URL"),
             ("[telemetry]\notlp_endpoint = \"localhost:4318\"", "telemetry.otlp_endpoint must be a base"),
         ] {
@@ -250,13 +255,14 @@ mod tests {
         let defaults = toml::Table::try_from(Config::default()).unwrap();
         assert_eq!(reference, defaults, "packaging/caspian.toml and the defaults differ");
         // Keys without a default stand there, too, to be taken in.
-        let optional = ["# public_url = ", "# otlp_endpoint = "];
+        let optional = ["# public_url = ", "# webhook = ", "# webhook_secret_file = ", "# otlp_endpoint = "];
         let mut whole = text.to_owned();
         for key in optional {
             assert_eq!(text.matches(&format!("\n{key}")).count(), 1, "{key}");
             whole = whole.replace(&format!("\n{key}"), &format!("\n{}", key.trim_start_matches("# ")));
         }
         let config = Config::parse(&whole, "caspian.toml").unwrap();
+        assert!(config.alerts.webhook.is_some() && config.alerts.webhook_secret_file.is_some());
         assert!(config.server.public_url.is_some() && config.telemetry.otlp_endpoint.is_some());
         let lines: Vec<&str> = text.lines().collect();
         for pair in lines.windows(2) {

@@ -3,6 +3,7 @@
 //! One file a subject; `server` puts HTTP before it. Every change is written to the audit log. An
 //! error has a stable code, says what happened and what to do next, and holds no secret and no value of a record.
 
+mod alerts;
 mod backup;
 mod cascade;
 mod connections;
@@ -26,6 +27,7 @@ mod workflows;
 use std::sync::Arc;
 
 use crate::accounts::{Connector, KeyError, Keyring};
+use crate::alerts::Alerts;
 use crate::clock::Time;
 use crate::config::DataDir;
 use crate::coverage::Coverage;
@@ -37,6 +39,7 @@ use crate::secrets::DataKey;
 use crate::store::{AuditEntry, Store, StoreError, WorkflowRecord};
 use crate::triggers::Triggers;
 
+pub use alerts::AlertView;
 pub use backup::{Backup, RestoreError, Restored, restore};
 pub use cascade::{Cascade, RemovedView};
 pub use connections::{ConnectionView, NewConnection};
@@ -79,6 +82,8 @@ pub struct Control {
     pub coverage: Coverage,
     /// Ticks by the clock.
     pub schedules: Arc<Schedules>,
+    /// Tells the operator.
+    pub alerts: Arc<Alerts>,
     /// Compiles and links.
     pub runtime: Runtime,
     /// Executes runs again from their journals.

@@ -46,6 +46,7 @@ impl Patrol {
         for (connection, webhooks) in connections {
             if is_due(connection, &webhooks, every)
                 && self.again.get(&connection).is_none_or(|at| *at <= Time::now())
+                && control.connector.clients().held_back(connection).is_none()
             {
                 self.again.remove(&connection);
                 self.round(control, connection, webhooks, every).await?;

@@ -72,6 +72,19 @@ impl Control {
                 "Caspio refuses the credentials of '{connection}', its runs wait; give it a new secret: caspian connection rotate {connection}"
             ));
         }
+        for (host, held, names) in self.connector.clients().silent(Some(tenant)) {
+            let next = match held.half_open {
+                true => "it is being tried at this moment".to_owned(),
+                false => format!("it is tried again in {} s", held.next.as_secs() + 1),
+            };
+            attention.push(format!(
+                "Caspio at {host} does not answer since {}, the runs of {} wait and go on by themselves; {next}, or now: \
+                 caspian connection check {}",
+                held.since,
+                names.join(", "),
+                names.first().map_or("", String::as_str)
+            ));
+        }
         for needed in self.store.needed_components(Some(tenant)).await? {
             if let Some(error) = self.runtime.failure(&ComponentDigest(needed.component)) {
                 attention.push(format!(
@@ -79,6 +92,11 @@ impl Control {
                     needed.workflow, needed.version
                 ));
             }
+        }
+        if let Some((n, error)) = self.untold().await? {
+            let alerts = if n == 1 { "alert is" } else { "alerts are" };
+            attention
+                .push(format!("{n} {alerts} not taken ({error}) and told again; see: caspian alert list"));
         }
         self.write_counters().await;
         for budget in self.budgets(tenant).await?.into_iter().filter(|budget| budget.used_up) {

@@ -23,7 +23,7 @@ use crate::accounts::{ConnectError, Connector, KeyError, Keyring};
 use crate::caspio::CaspioError;
 use crate::clock::Time;
 use crate::ingress::IngressError;
-use crate::model::BackfillState;
+use crate::model::{BackfillState, ConnectionId};
 use crate::store::{Store, StoreError};
 
 pub use backfill::NewBackfill;
@@ -178,16 +178,21 @@ impl Coverage {
         now: Time,
     ) -> Result<Duration, StoreError> {
         let mut pause = IDLE;
-        let mut due = |next_at: Time, name: &str, working: &JoinSet<String>| {
+        let mut due = |next_at: Time, connection: ConnectionId, name: &str, working: &JoinSet<String>| {
             if next_at > now {
                 pause = pause.min(next_at.since(now));
+            }
+            // While Caspio does not answer nothing is begun.
+            if let Some(wait) = self.parts.connector.clients().held_back(connection) {
+                pause = pause.min(wait);
+                return false;
             }
             next_at <= now && !busy.contains(name) && working.len() < AT_ONCE
         };
         let mut begun = Vec::new();
         for sweep in self.parts.store.sweeps().await? {
             let name = format!("{} {}", sweep.workflow, sweep.table.to_ascii_lowercase());
-            if due(sweep.progress.next_at, &name, working) {
+            if due(sweep.progress.next_at, sweep.connection, &name, working) {
                 let (this, own) = (self.clone(), name.clone());
                 working.spawn(async move {
                     this.sweep(sweep).await;
@@ -198,7 +203,7 @@ impl Coverage {
         }
         for backfill in self.parts.store.backfills(None, Some(BackfillState::Running)).await? {
             let name = backfill.id.to_string();
-            if due(backfill.next_at, &name, working) {
+            if due(backfill.next_at, backfill.connection, &name, working) {
                 let (this, own) = (self.clone(), name.clone());
                 working.spawn(async move {
                     this.fill(backfill).await;

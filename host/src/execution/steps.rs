@@ -77,6 +77,11 @@ impl Waits {
             self.before.filter(|(at, _)| *at >= step || !self.progressed).map_or(0, |(_, tries)| tries);
         // Refused credentials wait for a person, a used up budget for the next period, however long.
         let at_length = matches!(cause, Cause::Connection | Cause::Budget);
+        // Nor does what was not even sent use up its waits: others before it got no answer.
+        if error.is_held_back() {
+            let delay = error.retry_after().unwrap_or_default();
+            return Some(End::Wait { step, tries: so_far, delay, cause });
+        }
         if so_far >= self.settings.step_waits && !at_length {
             return None;
         }

@@ -100,6 +100,10 @@ uuid_id!(
     BackfillId, "backfill id"
 );
 uuid_id!(
+    /// An alert, as it is told.
+    AlertId, "alert id"
+);
+uuid_id!(
     /// A run.
     RunId, "run id"
 );

@@ -23,14 +23,15 @@ pub use answer::{Answer, Attachment, Directory, File, Folder, StoredFile, Task};
 pub use criteria::{Criteria, Operator};
 pub use event::{Event, TriggerKind};
 pub use ids::{
-    BackfillId, ConnectionId, EventId, IdError, MessageId, RunId, TenantId, UrlId, WebhookId, WorkflowId,
+    AlertId, BackfillId, ConnectionId, EventId, IdError, MessageId, RunId, TenantId, UrlId, WebhookId,
+    WorkflowId,
 };
 pub use limits::Limits;
 pub use query::{Aggregate, AggregateFunction, Aggregation, Query, SortKey, Source};
 pub use reconcile::{NameTag, Reconcile, RowTags};
 pub use retention::{Keep, KeepError, Retention};
 pub use schema::{Field, FieldType, SchemaKind, TableSchema};
-pub use state::{BackfillState, Cause, MessageState, RunState, TokenScope, WorkflowState};
+pub use state::{AlertKind, BackfillState, Cause, MessageState, RunState, TokenScope, WorkflowState};
 pub use subjects::{AttachmentAction, DirectoryAction, FileAction, TaskAction, ViewAction};
 pub use value::{Choice, Content, Row, Value};
 

@@ -163,6 +163,31 @@ text_enum!(
 });
 
 text_enum!(
+    /// What an operator is told of.
+    AlertKind, "kind of alert" {
+    /// Runs are dead.
+    Dead = "dead",
+    /// Runs are parked.
+    Parked = "parked",
+    /// Messages to a webhook were refused.
+    Rejected = "rejected",
+    /// Authentic messages could not be read.
+    Unparsable = "unparsable",
+    /// Caspio does not answer.
+    BreakerOpen = "breaker-open",
+    /// Caspio answers again.
+    BreakerClosed = "breaker-closed",
+    /// A webhook in Caspio is not as it should be, and could not be put right.
+    WebhookTrouble = "webhook-trouble",
+    /// A sweep has failed several times in a row.
+    SweepFailing = "sweep-failing",
+    /// A backfill has failed several times in a row.
+    BackfillFailing = "backfill-failing",
+    /// A person tried the way.
+    Test = "test",
+});
+
+text_enum!(
     /// State of a backfill.
     BackfillState, "backfill state" {
     /// Rows are being taken.

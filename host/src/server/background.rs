@@ -1,5 +1,5 @@
-//! What a host does besides: components made ready, webhooks finished and looked after, counters written, tombstones, old
-//! writes and what was kept long enough dropped.
+//! What a host does besides: components made ready, webhooks finished and looked after, a silent Caspio probed, counters
+//! written, the operator told, tombstones, old writes and what was kept long enough dropped.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,6 +43,8 @@ pub(super) fn start(host: &Arc<Host>, stop: watch::Receiver<bool>) -> Background
         tokio::spawn(until(stop.clone(), cover(host.clone()))),
         tokio::spawn(until(stop.clone(), schedules(host.clone()))),
         tokio::spawn(until(stop.clone(), purge(host.clone()))),
+        tokio::spawn(until(stop.clone(), probe(host.clone()))),
+        tokio::spawn(until(stop.clone(), alerts(host.clone()))),
         tokio::spawn(until(stop, own_writes(host.clone()))),
     ];
     Background { tasks }
@@ -102,6 +104,16 @@ async fn mend(host: Arc<Host>) {
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(longest);
     }
+}
+
+/// Whether Caspio answers again is found out by the host, not by runs.
+async fn probe(host: Arc<Host>) {
+    host.connector.clients().probe(&host.wake).await;
+}
+
+/// The operator is told of what needs a person.
+async fn alerts(host: Arc<Host>) {
+    host.alerts.run().await;
 }
 
 async fn schedules(host: Arc<Host>) {

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Notify;
 
 use crate::accounts::{Connector, KeyError, Keyring};
+use crate::alerts::{AlertError, Alerts};
 use crate::caspio::CaspioClients;
 use crate::config::{Config, ConfigError, DataDir, DataDirError, Lock};
 use crate::control::Control;
@@ -48,6 +49,9 @@ pub enum StartError {
     /// The engine.
     #[error(transparent)]
     Runtime(#[from] ComponentError),
+    /// Who is told of alerts.
+    #[error(transparent)]
+    Alerts(#[from] AlertError),
     /// The HTTP client.
     #[error("the HTTP client can't be made ({0}); check the system's certificates")]
     Client(String),
@@ -72,6 +76,7 @@ pub struct Host {
     pub(super) coverage: Coverage,
     pub(super) schedules: Arc<Schedules>,
     pub(super) connector: Connector,
+    pub(super) alerts: Arc<Alerts>,
     pub(super) runtime: Runtime,
     pub(super) data: DataDir,
     pub(super) public_url: Option<String>,
@@ -145,6 +150,10 @@ impl Host {
             wake.clone(),
         );
         let schedules = Arc::new(Schedules::new(store.clone(), keys.clone(), wake.clone()));
+        let changes = connector.clients().breaker_changes();
+        let alerts =
+            Alerts::open(&config.alerts, store.clone(), public_url.clone(), feed.clone(), changes).await?;
+        let alerts = Arc::new(alerts);
         let control = Control {
             store: store.clone(),
             keys: keys.clone(),
@@ -152,6 +161,7 @@ impl Host {
             triggers: triggers.clone(),
             coverage: coverage.clone(),
             schedules: schedules.clone(),
+            alerts: alerts.clone(),
             runtime: runtime.clone(),
             replayer: Replayer::new(keys.clone(), runtime.clone(), config.runtime.replays),
             data: data.clone(),
@@ -168,6 +178,7 @@ impl Host {
             coverage,
             schedules,
             connector,
+            alerts,
             runtime,
             data,
             public_url,

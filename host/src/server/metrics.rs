@@ -34,6 +34,10 @@ async fn metrics(State(host): State<Arc<Host>>) -> Response {
         metrics::gauge!("caspian_limiter_calls_per_second", &labels).set(limit.calls_per_second);
         metrics::gauge!("caspian_limiter_blocked_seconds", &labels).set(limit.blocked.as_secs_f64());
     }
+    for (caspio, held) in host.connector.clients().breakers() {
+        let state = held.map_or(0.0, |held| if held.half_open { 1.0 } else { 2.0 });
+        metrics::gauge!("caspian_breaker_state", "host" => caspio).set(state);
+    }
     if let Ok(webhooks) = host.store.webhooks().await {
         let troubled = webhooks.iter().filter(|webhook| webhook.trouble.is_some()).count();
         metrics::gauge!("caspian_webhooks").set(webhooks.len() as f64);

@@ -363,6 +363,18 @@ pub trait Store: Send + Sync + 'static {
     async fn calls(&self, tenant: &TenantId, since: &str) -> Result<Vec<CallCount>>;
     /// How many calls a connection sent since a day.
     async fn spent(&self, tenant: &TenantId, connection: ConnectionId, since: &str) -> Result<u64>;
+    /// Whether alerts are written down from now on; when they are not, those that are there are forgotten.
+    async fn want_alerts(&self, wanted: bool) -> Result<()>;
+    /// Writes an alert about the host itself down.
+    async fn add_alert(&self, kind: crate::model::AlertKind, cause: &str) -> Result<()>;
+    /// Alerts that are due to be told, each under its id until [`end_alert`](Self::end_alert).
+    async fn take_alerts(&self, now: Time, limit: u32) -> Result<Vec<AlertRecord>>;
+    /// When the next alert is due.
+    async fn next_alert(&self) -> Result<Option<Time>>;
+    /// All alerts that were not told yet.
+    async fn alerts(&self) -> Result<Vec<AlertRecord>>;
+    /// What came of telling an alert.
+    async fn end_alert(&self, which: crate::model::AlertId, end: AlertEnd) -> Result<()>;
     /// Adds a line to the audit log.
     async fn audit(&self, entry: AuditEntry) -> Result<()>;
     /// Whether what is kept is whole.

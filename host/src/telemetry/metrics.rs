@@ -14,7 +14,10 @@
 //! | `caspian_limiter_waiting_calls` | `host` | calls that wait for their turn at the rate limit |
 //! | `caspian_limiter_calls_per_second` | `host` | the pace now: the configured one, less after a rate limit |
 //! | `caspian_limiter_blocked_seconds` | `host` | how long nothing will be sent, since Caspio limited the account |
+//! | `caspian_breaker_state` | `host` | 0: Caspio answers; 1: it is being tried; 2: it does not answer |
+//! | `caspian_breaker_opened_total` | `host` | how often it did not answer any more |
 //! | `caspian_sweep_findings_total` | `kind` | changes that no webhook told of |
+//! | `caspian_alerts_total` | `receiver`, `outcome` | alerts to the operator: told, failed |
 //! | `caspian_commit_commands` | | commands in one transaction |
 //! | `caspian_commit_seconds` | | |
 //! | `caspian_runs` | `state` | runs in the store |

@@ -164,6 +164,11 @@ impl Triggers {
         let mut left = Left::default();
         let url = self.public_url.as_deref();
         for webhook in self.store.unfinished_webhooks(url, Time::now()).await? {
+            if self.connector.clients().held_back(webhook.connection).is_some() {
+                left.all += 1;
+                left.soon += 1;
+                continue;
+            }
             if let Err(error) = self.go_on(&webhook).await {
                 left.all += 1;
                 left.soon += usize::from(error.is_transient());

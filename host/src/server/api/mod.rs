@@ -1,5 +1,6 @@
 //! `/api/v1`: the control API. One file a subject; what is done is in `control`.
 
+mod alerts;
 mod components;
 mod connections;
 mod coverage;
@@ -132,6 +133,7 @@ async fn carried_through<T: Send + 'static>(
 /// `stop` ends answers that would go on for ever.
 pub(super) fn routes(host: Arc<Host>, timeout_seconds: u64, stop: watch::Receiver<bool>) -> Router {
     Router::new()
+        .merge(alerts::routes())
         .merge(components::routes())
         .merge(connections::routes())
         .merge(coverage::routes())

@@ -1,5 +1,6 @@
 //! What goes into the store and comes out of it, a file a subject, named as those of `sqlite/`.
 
+mod alerts;
 mod coverage;
 mod journal;
 mod letters;
@@ -11,6 +12,7 @@ mod setup;
 mod webhooks;
 mod writes;
 
+pub use alerts::*;
 pub use coverage::*;
 pub use journal::*;
 pub use letters::*;

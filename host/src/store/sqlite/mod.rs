@@ -2,8 +2,9 @@
 //!
 //! Files: `open` (pragmas, migrations), `writer` (group commit), then one a subject: `setup`
 //! (tenants, connections, workflows, versions), `webhooks`, `messages`, `runs` (claim, recover, list), `journal`,
-//! `writes` (of runs, and the events they caused).
+//! `writes` (of runs, and the events they caused), `alerts`.
 
+mod alerts;
 mod backfills;
 mod coverage;
 mod events;
@@ -29,8 +30,8 @@ use tokio::sync::Semaphore;
 
 use crate::clock::Time;
 use crate::model::{
-    BackfillId, BackfillState, Cause, ConnectionId, EventId, MessageId, MessageState, RunId, RunState,
-    TenantId, TokenScope, WebhookId, WorkflowId, WorkflowState,
+    AlertId, AlertKind, BackfillId, BackfillState, Cause, ConnectionId, EventId, MessageId, MessageState,
+    RunId, RunState, TenantId, TokenScope, WebhookId, WorkflowId, WorkflowState,
 };
 
 use super::*;
@@ -521,6 +522,25 @@ impl Store for SqliteStore {
     }
     async fn drop_writes(&self, before: Time) -> Result<u64> {
         self.writer.write(move |c| writes::drop_old(c, before)).await
+    }
+    async fn want_alerts(&self, wanted: bool) -> Result<()> {
+        self.writer.write(move |c| alerts::want(c, wanted)).await
+    }
+    async fn add_alert(&self, kind: AlertKind, cause: &str) -> Result<()> {
+        let cause = cause.to_owned();
+        self.writer.write(move |c| alerts::add(c, kind, &cause)).await
+    }
+    async fn take_alerts(&self, now: Time, limit: u32) -> Result<Vec<AlertRecord>> {
+        self.writer.write(move |c| alerts::take(c, now, limit)).await
+    }
+    async fn next_alert(&self) -> Result<Option<Time>> {
+        self.read(alerts::next).await
+    }
+    async fn alerts(&self) -> Result<Vec<AlertRecord>> {
+        self.read(alerts::list).await
+    }
+    async fn end_alert(&self, which: AlertId, end: AlertEnd) -> Result<()> {
+        self.writer.write(move |c| alerts::end(c, which, &end)).await
     }
     async fn audit(&self, entry: AuditEntry) -> Result<()> {
         self.writer.write(move |c| setup::audit(c, &entry)).await

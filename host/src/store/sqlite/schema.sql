@@ -407,3 +407,78 @@ CREATE TABLE audit (
     action  TEXT NOT NULL,
     subject TEXT NOT NULL
 ) STRICT;
+
+-- Whether the operator wants to be told of what needs a person.
+CREATE TABLE alerting (
+    wanted INTEGER NOT NULL
+) STRICT;
+INSERT INTO alerting VALUES (0);
+
+-- What the operator is to be told, grouped, so that there are few rows however much happens: `count` and its neighbours are what
+-- was not told yet, `told_…` what is being told, under an id of its own. Names and codes only, no value of a record.
+CREATE TABLE alerts (
+    kind           TEXT NOT NULL,
+    -- '' when it is about the host.
+    tenant         TEXT NOT NULL,
+    workflow       TEXT NOT NULL,
+    cause          TEXT NOT NULL,
+    count          INTEGER NOT NULL,
+    first_at       INTEGER NOT NULL,
+    last_at        INTEGER NOT NULL,
+    first_run      BLOB,
+    last_run       BLOB,
+    told_id        BLOB,
+    told_count     INTEGER NOT NULL DEFAULT 0,
+    told_first_at  INTEGER NOT NULL DEFAULT 0,
+    told_last_at   INTEGER NOT NULL DEFAULT 0,
+    told_first_run BLOB,
+    told_last_run  BLOB,
+    -- Receivers that have what is being told.
+    done           TEXT NOT NULL DEFAULT '',
+    tries          INTEGER NOT NULL DEFAULT 0,
+    error          TEXT,
+    -- When it is told, or tried again.
+    due_at         INTEGER NOT NULL,
+    UNIQUE (kind, tenant, workflow, cause)
+) STRICT;
+
+-- Written by the triggers below, so that an alert is in the commit of what it is about, wherever that happens.
+CREATE VIEW alert_news AS SELECT '' AS kind, '' AS tenant, '' AS workflow, '' AS cause, NULL AS run;
+CREATE TRIGGER alert_news_counted INSTEAD OF INSERT ON alert_news WHEN (SELECT wanted FROM alerting) BEGIN
+    INSERT INTO alerts (kind, tenant, workflow, cause, count, first_at, last_at, first_run, last_run, due_at)
+    SELECT NEW.kind, NEW.tenant, NEW.workflow, NEW.cause, 1, now, now, NEW.run, NEW.run, now
+      FROM (SELECT CAST(unixepoch('subsec') * 1000000 AS INTEGER) AS now) WHERE true
+    ON CONFLICT DO UPDATE SET
+        first_at = CASE count WHEN 0 THEN excluded.first_at ELSE first_at END,
+        first_run = CASE count WHEN 0 THEN excluded.first_run ELSE first_run END,
+        count = count + 1, last_at = excluded.last_at, last_run = excluded.last_run;
+END;
+
+CREATE TRIGGER runs_alert AFTER UPDATE OF state ON runs
+WHEN NEW.state IN ('dead', 'parked') AND OLD.state NOT IN ('dead', 'parked') BEGIN
+    INSERT INTO alert_news SELECT NEW.state, NEW.tenant, name, COALESCE(NEW.cause, ''), NEW.id
+      FROM workflows WHERE id = NEW.workflow;
+END;
+CREATE TRIGGER messages_alert AFTER INSERT ON messages WHEN NEW.state = 'unparsable' BEGIN
+    INSERT INTO alert_news SELECT 'unparsable', NEW.tenant, name, COALESCE(NEW.reason, ''), NULL
+      FROM workflows WHERE id = NEW.workflow;
+END;
+CREATE TRIGGER webhooks_rejected_alert AFTER UPDATE OF rejected_count ON webhooks
+WHEN NEW.rejected_count > OLD.rejected_count BEGIN
+    INSERT INTO alert_news SELECT 'rejected', NEW.tenant, name, COALESCE(NEW.rejected_reason, ''), NULL
+      FROM workflows WHERE id = NEW.workflow;
+END;
+CREATE TRIGGER webhooks_trouble_alert AFTER UPDATE OF trouble ON webhooks
+WHEN NEW.trouble IS NOT NULL AND NEW.trouble IS NOT OLD.trouble BEGIN
+    INSERT INTO alert_news SELECT 'webhook-trouble', NEW.tenant, name, '', NULL FROM workflows WHERE id = NEW.workflow;
+END;
+-- The third failure in a row, and each after it: what comes and goes by itself is nobody's business.
+CREATE TRIGGER sweeps_alert AFTER UPDATE OF failures ON sweeps WHEN NEW.failures > OLD.failures AND NEW.failures >= 3 BEGIN
+    INSERT INTO alert_news SELECT 'sweep-failing', NEW.tenant, name, COALESCE(NEW.error, ''), NULL
+      FROM workflows WHERE id = NEW.workflow;
+END;
+CREATE TRIGGER backfills_alert AFTER UPDATE OF failures ON backfills
+WHEN NEW.failures > OLD.failures AND NEW.failures >= 3 BEGIN
+    INSERT INTO alert_news SELECT 'backfill-failing', NEW.tenant, name, COALESCE(NEW.error, ''), NULL
+      FROM workflows WHERE id = NEW.workflow;
+END;

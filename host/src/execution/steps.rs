@@ -23,6 +23,9 @@ use super::grants;
 use super::perform::{Performer, Planned};
 use super::retry::{RetrySettings, backoff};
 
+/// Longest pause of a run that was held back.
+const HELD_BACK: Duration = Duration::from_secs(1);
+
 /// Why an attempt ends in the middle of a host call.
 #[derive(Debug)]
 pub(super) enum End {
@@ -79,7 +82,8 @@ impl Waits {
         let at_length = matches!(cause, Cause::Connection | Cause::Budget);
         // Nor does what was not even sent use up its waits: others before it got no answer.
         if error.is_held_back() {
-            let delay = error.retry_after().unwrap_or_default();
+            // It is not begun before Caspio answers, which may be sooner than it seems now.
+            let delay = error.retry_after().unwrap_or_default().min(HELD_BACK);
             return Some(End::Wait { step, tries: so_far, delay, cause });
         }
         if so_far >= self.settings.step_waits && !at_length {

@@ -39,7 +39,7 @@ pub struct Stage {
 
 impl Stage {
     /// The folder holds what the documents take as there: the plugins as built, the client's secret, and the
-    /// configuration of `packaging/caspian.toml`.
+    /// configuration of `packaging/caspian.toml` with a command that takes alerts.
     pub async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path();
@@ -51,7 +51,9 @@ impl Stage {
             std::fs::copy(guest(&name), to.join(format!("{name}.wasm"))).unwrap();
         }
         std::fs::write(path.join("secret.txt"), "demo-secret\n").unwrap();
-        std::fs::copy(repository().join("packaging/caspian.toml"), path.join("caspian.toml")).unwrap();
+        let configuration = std::fs::read_to_string(repository().join("packaging/caspian.toml")).unwrap();
+        let configuration = configuration.replace("\ncommand = []\n", "\ncommand = [\"/bin/true\"]\n");
+        std::fs::write(path.join("caspian.toml"), configuration).unwrap();
         std::fs::create_dir(path.join("bin")).unwrap();
         std::os::unix::fs::symlink(binary(), path.join("bin/caspian")).unwrap();
         let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use caspian_e2e::{HostOptions, ManifestBuilder, Site, SiteOptions, until};
 use serde_json::{Value, json};
 
-use crate::{TASKS, create, on_tasks, sent, titles};
+use crate::{TASKS, assert_undecided, create, on_tasks, sent, titles};
 
 /// So many patients.
 const PATIENTS: usize = 30;
@@ -158,6 +158,29 @@ async fn a_result_that_can_not_be_written_is_held_and_written_later() {
     assert_eq!((&run["attempts"], &run["wakeups"]), (&json!(1), &json!(0)), "{run:#}");
     assert_eq!(titles(&site).await, [format!("{id}-0"), format!("{id}-1")]);
     assert_eq!(sent(&site).await, 2);
+}
+
+#[tokio::test]
+async fn a_crash_while_a_result_is_held_leaves_its_effect_undecided() {
+    let mut site = site("").await;
+    site.deploy(&create(1)).await.ok();
+    site.account.fault("POST", TASKS, Some(1), json!({"Kind": "delay", "Millis": 4000})).await;
+    let id = site.account.add_patient("Ada").await;
+    until("a create is under way", async || {
+        (shown(&site).await?["steps"][0]["state"] == "intent").then_some(())
+    })
+    .await;
+    site.host.limit_files(Some(0));
+    until_logged(&site, "result not committed yet; trying again").await;
+    site.host.start().await;
+    let run = site.until_runs(1, &["parked"]).await.remove(0);
+    assert_undecided(&run, 1, "records.create");
+    let rows = site.account.rows("Tasks").await;
+    let made = rows.last().unwrap()["PK_ID"].to_string();
+    let run = run["id"].as_str().unwrap();
+    site.host.cli(&["run", "resolve", run, "--done", "--pk-id", &made]).await.ok();
+    site.until_runs(1, &["succeeded"]).await;
+    assert_eq!((titles(&site).await, sent(&site).await), (vec![format!("{id}-0")], 1));
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ mod crashes;
 mod criteria;
 mod full_disk;
 mod letters;
+mod outages;
 mod policies;
 mod replay;
 mod retries;

@@ -1,5 +1,6 @@
 //! The commands that people run a host with: each with what is in Caspio and in the store afterwards.
 
+mod alerts;
 mod archives;
 mod backup;
 mod components;

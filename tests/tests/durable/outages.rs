@@ -16,8 +16,12 @@ const CONCURRENCY: u64 = 4;
 
 /// Steps wait twice, no more; between probes are at least `pause` seconds.
 async fn site(pause: f64) -> Site {
+    site_with(pause, "").await
+}
+
+async fn site_with(pause: f64, more: &str) -> Site {
     let config = format!(
-        "[scheduler]\nconcurrency = {CONCURRENCY}\n[retry]\nstep_waits = 2\nstep_initial_seconds = 0.05\nstep_max_seconds = 0.1\n\
+        "{more}[scheduler]\nconcurrency = {CONCURRENCY}\n[retry]\nstep_waits = 2\nstep_initial_seconds = 0.05\nstep_max_seconds = 0.1\n\
          [caspio]\ncalls_per_second = 100000.0\nburst = 100000\nretry_pause_ms = 10\nread_retries = 1\n\
          breaker_failures = {FAILURES}\nbreaker_pause_seconds = {pause}\nbreaker_longest_pause_seconds = {}\n",
         pause * 2.0
@@ -182,6 +186,49 @@ async fn a_token_endpoint_that_fails_is_left_alone_too() {
     site.host.cli(&["connection", "check", "clinic"]).await.ok();
     until_done(&site.host, "probe", 10).await;
     assert_eq!((titles(&site).await.len(), sent(&site).await), (10, 10));
+}
+
+/// Patrols, sweeps and backfills spend nothing either, nor what goes on with webhooks that are unfinished.
+#[tokio::test]
+async fn what_goes_on_in_the_background_waits_too() {
+    let site = site_with(3600.0, "[triggers]\ncheck_seconds = 1\n").await;
+    let swept =
+        "[[trigger]]\nevent = \"record-insert\"\ntable = \"Patients\"\nreconcile = { every = \"1d\" }\n";
+    site.deploy(&list().triggers(swept)).await.ok();
+    let other = other_account(&site.host, site.folder()).await;
+    site.account.fault("*", "*", None, json!({"Kind": "status", "Status": 503})).await;
+    // So that one webhook is unfinished.
+    let manifest = on_tasks("create").write(site.folder());
+    let text =
+        std::fs::read_to_string(&manifest).unwrap().replace("name = \"probe\"", "name = \"unfinished\"");
+    std::fs::write(&manifest, text).unwrap();
+    let deployed = site.host.cli(&["deploy", &manifest.display().to_string(), "--activate"]).await;
+    assert_ne!(deployed.code, 0, "{}", deployed.stdout);
+    until_silent(&site.host).await;
+    let calls = async |account: &Account| {
+        let mut calls = 0;
+        for method in ["GET", "POST", "PUT", "DELETE"] {
+            calls += account.calls(method, "/").await;
+        }
+        calls
+    };
+    site.host.cli(&["coverage", "probe", "--now"]).await.ok();
+    let (before, elsewhere) = (calls(&site.account).await, calls(&other).await);
+    until("the other account is looked at again and again", async || {
+        (calls(&other).await >= elsewhere + 6).then_some(())
+    })
+    .await;
+    let spent = calls(&site.account).await - before;
+    // What was under way when it opened.
+    assert!(spent <= 2, "{spent} calls");
+    site.account.clear_faults().await;
+    site.host.cli(&["connection", "check", "clinic"]).await.ok();
+    until("webhooks and sweeps are looked after again", async || {
+        let swept = site.host.cli(&["coverage", "probe", "--json"]).await.json();
+        let looked = site.account.calls("GET", "/integrations/rest/v3/outgoingWebhooks").await;
+        (swept["sweeps"][0]["rounds"].as_u64() > Some(0) && looked > 0).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

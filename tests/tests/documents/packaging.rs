@@ -99,7 +99,7 @@ fn the_dockerfile_keeps_the_rules() {
 #[test]
 fn variables_of_packaging_are_those_of_serve() {
     let help = Command::new(binary()).args(["serve", "--help"]).output().unwrap();
-    let help = String::from_utf8(help.stdout).unwrap() + "CASPIAN_MASTER_KEY=";
+    let help = String::from_utf8(help.stdout).unwrap() + "CASPIAN_MASTER_KEY= CASPIAN_ALERT_SECRET=";
     let reference = read("packaging/caspian.toml");
     let keys: Vec<String> =
         reference.lines().filter_map(|line| Some(line.split_once(" = ")?.0.to_owned())).collect();

@@ -102,7 +102,7 @@ async fn runs_that_die_for_one_cause_are_told_at_once_and_then_together() {
     assert_eq!((&waiting[0]["count"], &waiting[0]["tries"]), (&json!(20), &json!(0)), "{waiting:#?}");
     assert_eq!(receiver.posts().len(), 1);
     let others: BTreeSet<String> =
-        runs.iter().map(|run| run["id"].to_string()).filter(|id| *id != first["id"].to_string()).collect();
+        runs.iter().filter(|run| run["id"] != first["id"]).map(|run| run["id"].to_string()).collect();
     for member in ["first_run", "last_run"] {
         assert!(others.contains(&waiting[0][member].to_string()), "{waiting:#?}");
     }

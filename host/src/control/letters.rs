@@ -389,6 +389,9 @@ pub(super) fn next_step(id: RunId, state: RunState, cause: Option<Cause>) -> Opt
             "where the original host did not go on with it: caspian run resume {id}; or: caspian run discard {id} --reason \
              \"…\""
         )),
+        (RunState::Sleeping, _) => {
+            Some(format!("it goes on by itself; to wake it now: caspian run wake {id}"))
+        }
         (RunState::Parked | RunState::Dead, _) => Some(format!(
             "mend what is wrong, then: caspian run redrive {id}; or: caspian run discard {id} --reason \"…\""
         )),

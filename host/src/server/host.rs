@@ -132,6 +132,7 @@ impl Host {
             schemas: Arc::new(Schemas::default()),
             components: data.components(),
             retry: config.retry,
+            state: config.state,
             feed: feed.clone(),
             owner,
             wake: wake.clone(),
@@ -158,6 +159,7 @@ impl Host {
             public_url: public_url.clone(),
             wake: wake.clone(),
             retention: config.retention,
+            state: config.state,
         };
         Ok(Self {
             store,

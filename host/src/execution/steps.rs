@@ -192,7 +192,10 @@ impl RunSteps {
                 journal.sleep(slot, until)?;
                 return Err(End::Sleep { until });
             }
-            Ok(_) => Ok(Answer::Done),
+            Ok(_) => {
+                faults::pass("timers.woken");
+                Ok(Answer::Done)
+            }
             Err(refused) => Err(refused),
         };
         journal.done(slot, &result, 0)?;

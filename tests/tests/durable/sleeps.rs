@@ -200,6 +200,18 @@ async fn a_workflow_with_sleeping_runs_is_not_deleted_by_accident() {
 }
 
 #[tokio::test]
+async fn a_sleeping_run_can_be_given_up() {
+    let (site, run, id) = sleeping(&nap(MONTH)).await;
+    let which = run["id"].as_str().unwrap();
+    site.host.cli(&["run", "discard", which, "--reason", "cancelled"]).await.ok();
+    let shown = site.run(which).await;
+    assert_eq!((&shown["state"], &shown["note"]), (&json!("discarded"), &json!("cancelled")), "{shown:#}");
+    assert!(shown["next_at"].is_null(), "{shown:#}");
+    wake(&site, &run).await.refused("does not sleep (it is discarded)");
+    assert_eq!(titles(&site).await, [format!("{id}-before")]);
+}
+
+#[tokio::test]
 async fn another_tenant_wakes_nobody() {
     let (site, run, _) = sleeping(&nap(MONTH)).await;
     let id = run["id"].as_str().unwrap();

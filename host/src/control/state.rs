@@ -8,6 +8,7 @@ use crate::accounts::KeyError;
 use crate::execution::KeptState;
 use crate::journal::JournalError;
 use crate::model::TenantId;
+use crate::store::StoreError;
 
 use super::{Control, ControlError, Result};
 
@@ -140,9 +141,12 @@ impl Control {
     /// Deletes a key, or all. Runs under way find it gone at their next look.
     ///
     /// # Errors
-    /// When there is no such workflow or key.
+    /// When there is no such workflow or key, or a legal hold keeps the workflow.
     pub async fn drop_state(&self, tenant: &TenantId, name: &str, query: StateQuery) -> Result<DroppedView> {
         let workflow = self.workflow_named(tenant, name).await?;
+        if let Some(hold) = self.store.holding(workflow.id).await? {
+            return Err(StoreError::Held(hold).into());
+        }
         let kept = self.kept(tenant, name).await?;
         let (hash, subject) = match (query.key, query.all) {
             (Some(key), false) => {

@@ -262,6 +262,10 @@ async fn the_operator_looks_and_deletes_and_that_is_audited_without_keys() {
     );
     state(&site, &["get", "probe", "none"]).await.refused("keeps no such key");
     state(&site, &["delete", "probe", "none"]).await.refused("keeps no such key");
+    let hold = ["retention", "hold", "case-7", "--workflow", "probe", "--reason", "a lawsuit"];
+    site.host.cli(&hold).await.ok();
+    state(&site, &["delete", "probe", "--all"]).await.refused("case-7");
+    site.host.cli(&["retention", "release", "case-7"]).await.ok();
     assert!(state(&site, &["delete", "probe", "canarykey8271"]).await.ok().stdout.contains("1 key deleted"));
     assert!(state(&site, &["delete", "probe", "--all"]).await.ok().stdout.contains("0 keys deleted"));
     let database = rusqlite::Connection::open(site.host.data().join("caspian.db")).unwrap();

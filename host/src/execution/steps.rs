@@ -121,7 +121,9 @@ impl RunSteps {
 
     /// What an action was answered, now or in an earlier attempt.
     fn note(&mut self, action: &Action, result: &Answered) {
-        if let Some(cache) = &mut self.cache {
+        // What other runs keep meanwhile must be seen.
+        let is_state = matches!(action, Action::State(_));
+        if let Some(cache) = self.cache.as_mut().filter(|_| !is_state) {
             cache.note(action, result.as_ref().ok());
         }
         if let (Effect::Changes, Some(table)) = (action.effect(), action.table()) {

@@ -145,6 +145,20 @@ async fn a_run_that_is_tried_again_changes_nothing_twice() {
     assert_eq!(count(&site).await, "1");
 }
 
+/// Reads of state are never answered from what the run read before (`cache_reads`).
+#[tokio::test]
+async fn a_run_that_goes_on_after_a_change_looks_again() {
+    let mut site = Site::start().await;
+    let manifest = keeping("probe", "tally").setting("count", "3").sections("[run]\ncache_reads = true\n");
+    site.deploy(&manifest).await.ok();
+    site.restart_with("journal.after-state=1*off->return(kill)").await;
+    site.account.add_patient("Ada").await;
+    site.host.until_dead().await;
+    site.restart_with("").await;
+    let run = site.until_runs(1, &["succeeded"]).await.remove(0);
+    assert_eq!(run["result"], "3", "{run:#}");
+}
+
 #[tokio::test]
 async fn nothing_is_kept_without_the_grant() {
     let site = Site::start().await;

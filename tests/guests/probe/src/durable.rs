@@ -65,9 +65,14 @@ pub(crate) fn nap_wrong() -> Text {
     Ok(text)
 }
 
-/// Adds one to `key`; returns the sum.
+/// Adds one to `key`, `count` times; returns the sum.
 pub(crate) fn tally() -> Text {
-    Ok(state::add(&key()?, 1)?.to_string())
+    let (key, count) = (key()?, settings::parse("count")?.unwrap_or(1));
+    let mut sum = 0;
+    for _ in 0..count {
+        sum = state::add(&key, 1)?;
+    }
+    Ok(sum.to_string())
 }
 
 /// Sets `key` to `value`.

@@ -5,6 +5,7 @@
 //! `Debug` hides the value (a date of birth is a patient's); `Display` shows it.
 
 use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::Error;
 
@@ -123,6 +124,21 @@ impl DateTime {
         Date::parse(self.0.get(..10)?)
     }
 
+    /// As an instant, when it is one of UTC, as the date of an event is. (Other times of Caspio are those of clocks on the
+    /// wall, in the zone of the account or field.) None when it is before 1970.
+    #[must_use]
+    pub fn as_utc(&self) -> Option<SystemTime> {
+        let days = self.date()?.days_since(Date { year: 1970, month: 1, day: 1 });
+        let (whole, fraction) = self.0.get(11..)?.split_at_checked(8)?;
+        let mut seconds = u64::try_from(days).ok()?.checked_mul(86_400)?;
+        for (part, unit) in whole.split(':').zip([3600, 60, 1]) {
+            seconds += u64::from(digits(part)?) * unit;
+        }
+        let nanos: String =
+            fraction.trim_start_matches('.').chars().chain("000000000".chars()).take(9).collect();
+        UNIX_EPOCH.checked_add(Duration::new(seconds, nanos.parse().ok()?))
+    }
+
     /// The day, or an error that speaks of the event.
     pub(crate) fn event_day(&self) -> Result<Date, Error> {
         self.date().ok_or(Error::Event("the event's date is malformed; report it to whoever runs the host"))
@@ -209,6 +225,15 @@ mod tests {
         assert_eq!(plus("2026-01-01", -1).as_deref(), Some("2025-12-31"));
         assert_eq!(plus("2026-01-01", i64::MAX), None);
         assert_eq!(plus("0001-01-01", -1), None);
+    }
+
+    #[test]
+    fn times_of_utc_are_instants() {
+        let at = |text: &str| DateTime::parse(text).unwrap().as_utc();
+        assert_eq!(at("1970-01-01T00:00:00"), Some(UNIX_EPOCH));
+        let expected = Duration::new(1_795_532_645, 123_000_000);
+        assert_eq!(at("2026-11-24T15:04:05.123"), Some(UNIX_EPOCH + expected));
+        assert_eq!(at("1969-12-31T23:59:59"), None);
     }
 
     #[test]

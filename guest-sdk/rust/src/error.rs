@@ -23,13 +23,13 @@ pub enum Error {
         /// What is wrong with it.
         message: String,
     },
-    /// A Unique field has that value already.
+    /// A Unique field has that value already; of [`state`](crate::state), the key has another version.
     Conflict(String),
     /// Caspio's rate limit, after the host's own retries.
     Throttled(String),
     /// Caspio can't be reached or fails, after the host's own retries.
     Unavailable(String),
-    /// A limit of this run.
+    /// A limit of this run, or of what the workflow keeps.
     Limit(String),
     /// The connection's budget of integration calls is used up.
     Budget(String),
@@ -65,6 +65,8 @@ pub enum Error {
     },
     /// The event does not hold what was asked for.
     Event(&'static str),
+    /// A value of [`state`](crate::state) is not what was asked for.
+    State(&'static str),
     /// A setting is missing or does not read as what was asked for.
     Setting {
         /// The setting.
@@ -81,7 +83,7 @@ impl Error {
         matches!(self, Self::Throttled(_) | Self::Unavailable(_))
     }
 
-    /// The case as the contract names it, e.g. `too-large`; this crate's own cases are `row`, `event`
+    /// The case as the contract names it, e.g. `too-large`; this crate's own cases are `row`, `event`, `state`
     /// and `setting`; for [`Error::Other`] its code.
     #[must_use]
     pub fn code(&self) -> &str {
@@ -98,6 +100,7 @@ impl Error {
             Self::Other { code, .. } => code,
             Self::MissingField { .. } | Self::WrongKind { .. } | Self::Malformed { .. } => "row",
             Self::Event(_) => "event",
+            Self::State(_) => "state",
             Self::Setting { .. } => "setting",
         }
     }
@@ -148,6 +151,7 @@ impl fmt::Display for Error {
                 write!(f, "the text of field {field} is no {expected}; correct the record in Caspio")
             }
             Self::Event(text) => f.write_str(text),
+            Self::State(text) => write!(f, "the value of state {text}"),
             Self::Setting { name, message } => {
                 write!(
                     f,

@@ -20,6 +20,7 @@
 //! - [`records`] reads and changes records of a table; [`field`] says which; [`Query`] sorts and limits;
 //!   [`Aggregate`] reckons numbers over many. [`view`] reads views.
 //! - [`Table::attachments`] and [`files`] move files; [`directory`] manages users; [`task`] starts imports and exports.
+//! - [`timers`] lets the run sleep for seconds or months; [`state`] keeps values from run to run.
 //! - [`settings`] reads the manifest's `[settings]`; [`log`] writes the run's log.
 //! - [`Error`] is why an action was not done; `?` turns it into a [`Failure`]: tried again when
 //!   Caspio throttles or can't be reached, final otherwise. [`OrFail`] does it for other errors.
@@ -48,8 +49,10 @@ mod query;
 pub mod raw;
 mod row;
 pub mod settings;
+pub mod state;
 mod table;
 mod task;
+pub mod timers;
 mod value;
 mod view;
 mod workflow;
@@ -82,6 +85,6 @@ pub mod prelude {
     pub use crate::{
         Aggregate, Choice, Criteria, Date, DateTime, Decimal, Error, Event, Failure, OrFail, Query, Row,
         Table, TriggerKind, Value, condition, directory, field, files, log, not, pk_id, records, settings,
-        task, view, workflow,
+        state, task, timers, view, workflow,
     };
 }

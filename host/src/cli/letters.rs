@@ -52,7 +52,7 @@ pub(super) enum LetterCommand {
         #[arg(long, conflicts_with = "workflow")]
         from_start: bool,
     },
-    /// Give a dead or parked run up
+    /// Give a dead, parked or sleeping run up
     Discard {
         /// Id of the run
         id: String,

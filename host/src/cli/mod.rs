@@ -21,6 +21,7 @@ mod replay;
 mod retention;
 mod run;
 mod serve;
+mod state;
 mod status;
 mod token;
 mod trigger;

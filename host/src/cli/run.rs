@@ -1,4 +1,4 @@
-//! `caspian run list|show|replay|resume|…`
+//! `caspian run list|show|replay|resume|wake|…`
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -29,6 +29,11 @@ pub(super) enum RunCommand {
     Replay(ReplayArgs),
     #[command(flatten)]
     Letter(LetterCommand),
+    /// Wake a sleeping run before its time
+    Wake {
+        /// Id of the run
+        id: String,
+    },
     /// Let runs go on that a restore parked, since the original host may have gone on with them: it did not
     Resume(ResumeArgs),
 }
@@ -86,6 +91,7 @@ pub(super) async fn run(api: &Api, command: RunCommand) -> Result<(), CliError> 
                 ("TABLE", "table"),
                 ("PK_ID", "pk_id"),
                 ("QUEUED", "created_at"),
+                ("DUE", "next_at"),
             ];
             output::answer(args.format, &list, |list| output::objects(list, &columns));
         }
@@ -96,6 +102,10 @@ pub(super) async fn run(api: &Api, command: RunCommand) -> Result<(), CliError> 
         }
         RunCommand::Replay(args) => replay::run(api, args).await?,
         RunCommand::Letter(command) => letters::run(api, command).await?,
+        RunCommand::Wake { id } => {
+            let woken = api.post(&format!("runs/{}/wake", segment(&id)), &json!({})).await?;
+            output::line(&format!("run {} is {}", cell(&woken, "run"), cell(&woken, "state")));
+        }
         RunCommand::Resume(ResumeArgs { id: Some(id), .. }) => {
             api.post(&format!("runs/{}/resume", segment(&id)), &json!({})).await?;
             output::line(&format!("run {id} queued"));

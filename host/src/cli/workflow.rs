@@ -1,4 +1,4 @@
-//! `caspian workflow list|show|activate|deactivate|pause|resume|backfill|history|rollback|delete`
+//! `caspian workflow list|show|activate|deactivate|pause|resume|backfill|history|rollback|state|delete`
 
 use clap::Subcommand;
 use serde_json::{Value, json};
@@ -8,6 +8,7 @@ use super::api::{Api, segment};
 use super::coverage::{self, BackfillArgs};
 use super::error::CliError;
 use super::output::{self, cell};
+use super::state::{self, StateCommand};
 use super::versions;
 
 #[derive(Debug, Subcommand)]
@@ -57,6 +58,11 @@ pub(super) enum WorkflowCommand {
         /// Version [default: the one that was active before]
         version: Option<u32>,
     },
+    /// What it keeps from run to run
+    State {
+        #[command(subcommand)]
+        command: StateCommand,
+    },
     /// Remove its webhook from Caspio, then the workflow and the contents of its messages
     Delete {
         /// Name
@@ -98,6 +104,7 @@ pub(super) async fn run(api: &Api, command: WorkflowCommand) -> Result<(), CliEr
         WorkflowCommand::Backfill(args) => coverage::backfill(api, args).await?,
         WorkflowCommand::History { name, format } => versions::history(api, &name, format).await?,
         WorkflowCommand::Rollback { name, version } => versions::roll_back(api, &name, version).await?,
+        WorkflowCommand::State { command } => state::run(api, command).await?,
         WorkflowCommand::Delete { name, discard_runs } => {
             let query = [("discard_runs", discard_runs.to_string())];
             api.delete(&format!("workflows/{}", segment(&name)), &query).await?;

@@ -20,6 +20,7 @@ pub(super) fn unusable(config: &Config) -> Option<(&'static str, String)> {
         runtime,
         scheduler,
         retry,
+        state,
         lineage,
         caspio,
         coverage,
@@ -47,6 +48,10 @@ pub(super) fn unusable(config: &Config) -> Option<(&'static str, String)> {
         ("scheduler.grace_seconds", scheduler.grace_seconds, 0, 3600),
         ("retry.step_waits", retry.step_waits.into(), 0, 1_000_000),
         ("retry.max_host_crashes", retry.max_host_crashes.into(), 1, 1_000_000),
+        ("state.max_keys", state.max_keys, 1, 1_000_000),
+        ("state.max_bytes", state.max_bytes, 1, 1 << 40),
+        // What one call of a guest can carry.
+        ("state.max_value_bytes", state.max_value_bytes, 1, LARGEST_FILE as u64),
         ("lineage.window_seconds", lineage.window_seconds, 1, DAY),
         ("caspio.connect_timeout_seconds", caspio.connect_timeout_seconds, 1, 3600),
         ("caspio.request_timeout_seconds", caspio.request_timeout_seconds, 1, 3600),

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::alerts::AlertSettings;
 use crate::caspio::ClientSettings;
 use crate::coverage::CoverageSettings;
-use crate::execution::RetrySettings;
+use crate::execution::{RetrySettings, StateSettings};
 use crate::lineage::LineageSettings;
 use crate::model::Retention;
 use crate::runtime::RuntimeSettings;
@@ -41,6 +41,8 @@ pub struct Config {
     pub scheduler: SchedulerSettings,
     /// `[retry]`
     pub retry: RetrySettings,
+    /// `[state]`
+    pub state: StateSettings,
     /// `[lineage]`
     pub lineage: LineageSettings,
     /// `[caspio]`

@@ -308,10 +308,10 @@ impl Control {
         Ok(done)
     }
 
-    /// A dead or parked run is given up.
+    /// A dead, parked or sleeping run is given up.
     ///
     /// # Errors
-    /// When it is neither, or the reason is missing or too long.
+    /// When it is none of them, or the reason is missing or too long.
     pub async fn discard_run(&self, tenant: &TenantId, id: RunId, reason: &str) -> Result<DecidedView> {
         let letter = self.letter(tenant, id).await?;
         let reason = reason.trim();
@@ -321,7 +321,9 @@ impl Control {
                 "the reason is missing or longer than 4 KiB; say in a sentence why the run is given up",
             ));
         }
-        waits_for_a_person(&letter)?;
+        if letter.run.state != RunState::Sleeping {
+            waits_for_a_person(&letter)?;
+        }
         let sealed_note = match self.data_key(tenant, letter.run.message).await? {
             Some(key) => Some(key.seal("runs", "note", id.as_bytes(), reason.as_bytes())?),
             None => None,
@@ -388,6 +390,9 @@ pub(super) fn next_step(id: RunId, state: RunState, cause: Option<Cause>) -> Opt
         (RunState::Parked, Some(Cause::Restored)) => Some(format!(
             "where the original host did not go on with it: caspian run resume {id}; or: caspian run discard {id} --reason \
              \"…\""
+        )),
+        (RunState::Sleeping, _) => Some(format!(
+            "it goes on by itself; to wake it now: caspian run wake {id}; or: caspian run discard {id} --reason \"…\""
         )),
         (RunState::Parked | RunState::Dead, _) => Some(format!(
             "mend what is wrong, then: caspian run redrive {id}; or: caspian run discard {id} --reason \"…\""

@@ -17,11 +17,13 @@ mod patrol;
 mod replay;
 mod retention;
 mod runs;
+mod state;
 mod status;
 mod tokens;
 mod triggers;
 mod usage;
 mod versions;
+mod waking;
 mod workflows;
 
 use std::sync::Arc;
@@ -31,7 +33,7 @@ use crate::alerts::Alerts;
 use crate::clock::Time;
 use crate::config::DataDir;
 use crate::coverage::Coverage;
-use crate::execution::Replayer;
+use crate::execution::{Replayer, StateSettings};
 use crate::model::{MessageId, Retention, TenantId};
 use crate::runtime::Runtime;
 use crate::scheduler::Schedules;
@@ -55,6 +57,7 @@ pub use patrol::Patrol;
 pub use replay::{ReplayRequest, ReplayView};
 pub use retention::{HoldView, NewHold, PurgeRequest, PurgedView, RetentionView, WantedRetention};
 pub use runs::{ResumeRequest, ResumedView, RunDetail, RunQuery, RunView};
+pub use state::{DroppedView, StateEntryView, StateKeyView, StateQuery, StateView};
 pub use status::StatusView;
 pub use tokens::{MadeToken, NewToken, TokenView, new_token};
 pub use triggers::{CheckView, FindingView, TriggerQuery, TriggerState};
@@ -96,6 +99,8 @@ pub struct Control {
     pub wake: Arc<tokio::sync::Notify>,
     /// How long things are kept, unless a tenant wants otherwise.
     pub retention: Retention,
+    /// How much a workflow may keep.
+    pub state: StateSettings,
 }
 
 impl Control {

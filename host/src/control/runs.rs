@@ -336,7 +336,7 @@ impl Control {
     }
 }
 
-fn no_run(id: RunId) -> ControlError {
+pub(super) fn no_run(id: RunId) -> ControlError {
     ControlError::not_found("run-not-found", format!("there is no run {id}; see `caspian run list`"))
 }
 

@@ -26,6 +26,7 @@ use super::pace::Pace;
 use super::perform::{Origin, Performer};
 use super::retry::RetrySettings;
 use super::schemas::Schemas;
+use super::state::{KeptState, StateSettings};
 use super::steps::{End, RunSteps, Waits};
 
 /// First and longest pause between tries of committing the end of an attempt.
@@ -53,6 +54,8 @@ pub struct ExecutorParts {
     pub components: PathBuf,
     /// Waits and limits of retries.
     pub retry: RetrySettings,
+    /// How much a workflow may keep.
+    pub state: StateSettings,
     /// Told of every change.
     pub feed: Feed,
     /// Name of this host in leases.
@@ -271,7 +274,10 @@ impl Executor {
             },
         });
         let waits = Waits { before: run.waiting, settings: parts.retry, progressed: false };
-        let steps = RunSteps::new(journal, performer, waits, wall.clone(), parts.wake.clone());
+        let key = parts.keys.tenant(&run.tenant).await?;
+        let (store, tenant) = (parts.store.clone(), run.tenant.clone());
+        let state = KeptState::new(store, key, tenant, run.workflow, parts.state);
+        let steps = RunSteps::new(journal, performer, state, waits, wall.clone(), parts.wake.clone());
         let input = AttemptInput {
             event_id: run.event,
             event,
@@ -346,8 +352,10 @@ impl Executor {
     /// Commits the end of an attempt, however long the store needs for it. False when the run isn't ours any more.
     async fn commit(&self, run: RunId, finish: Finish) -> bool {
         let mut pause = COMMIT_PAUSE.0;
+        let sleeps = finish.state == RunState::Sleeping;
         loop {
-            let full = crate::faults::hit("run.before-finish");
+            let full =
+                crate::faults::hit("run.before-finish") || (sleeps && crate::faults::hit("run.before-sleep"));
             let committed = match full {
                 true => Err(StoreError::Full),
                 false => self.parts.store.finish(run, &self.parts.owner, finish.clone()).await,
@@ -356,6 +364,9 @@ impl Executor {
                 Ok(()) => {
                     let cause = finish.cause.map(|c| c.as_str());
                     tracing::info!(state = %finish.state, cause, "attempt ended");
+                    if sleeps {
+                        crate::faults::pass("run.after-sleep");
+                    }
                     crate::faults::pass("run.after-finish");
                     return true;
                 }

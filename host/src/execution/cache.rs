@@ -40,7 +40,7 @@ impl ReadCache {
                     self.answers.push((action.clone(), answer.clone()));
                 }
             }
-            (Effect::None, None) => {}
+            (Effect::None | Effect::Keeps | Effect::Sleeps, _) => {}
         }
     }
 }

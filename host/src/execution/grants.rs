@@ -25,6 +25,11 @@ pub(super) fn check(grants: &Grants, action: &Action) -> Result<(), ActionError>
         Action::Task(TaskAction::Get { task } | TaskAction::Run { task }) => {
             granted(grants.allows_task(task), action, "this task", "", "tasks")
         }
+        // It touches nothing of anybody's.
+        Action::Timer(_) => Ok(()),
+        Action::State(_) => {
+            granted(grants.allows_state(), action, "the workflow's state", "", "(state = true)")
+        }
         Action::View(_)
         | Action::Count { source: Source::View(_), .. }
         | Action::Aggregate { source: Source::View(_), .. } => {
@@ -130,7 +135,9 @@ fn needed(action: &Action) -> Vec<Op> {
         | Action::View(_)
         | Action::File(_)
         | Action::Directory(_)
-        | Action::Task(_) => Vec::new(),
+        | Action::Task(_)
+        | Action::Timer(_)
+        | Action::State(_) => Vec::new(),
     }
 }
 

@@ -94,6 +94,11 @@ impl Verdict {
         }
     }
 
+    /// It sleeps.
+    fn sleeping(until: Time) -> Self {
+        Self { next_at: Some(until), ..Self::new(RunState::Sleeping, None, Counted::Wakeup) }
+    }
+
     /// Again later, without counting as a try.
     pub(super) fn later(cause: Cause, delay: Duration, waiting: Option<(u32, u32)>) -> Self {
         Self {
@@ -150,6 +155,7 @@ impl Tries<'_> {
         match end {
             End::Wait { step, tries, delay, cause } => Ok(Verdict::later(cause, delay, Some((step, tries)))),
             End::Undecided { step, action, repeatable } => Ok(Verdict::undecided(step, action, repeatable)),
+            End::Sleep { until } => Ok(Verdict::sleeping(until)),
             End::Diverged(divergence) => Ok(Verdict::diverged(&divergence)),
             End::Journal(error) => Err(error),
         }

@@ -166,7 +166,10 @@ impl Performer {
             Action::CreateRecord { .. }
             | Action::UpdateRecords { .. }
             | Action::UpsertRecord { .. }
-            | Action::DeleteRecords { .. } => Err(performed_as_read()),
+            | Action::DeleteRecords { .. }
+            // The host answers these itself.
+            | Action::Timer(_)
+            | Action::State(_) => Err(performed_as_read()),
         }
     }
 
@@ -307,6 +310,7 @@ impl Performer {
                 }
                 _ => return Ok(None),
             },
+            Plan::Sleep { .. } => return Ok(None),
         };
         let (connection, began_at) = (self.caspio.connection(), self.caspio.now());
         let writing = Writing { tenant, connection, kind, schema: &schema, row, pk_ids, began_at };

@@ -12,16 +12,19 @@ use tokio::task::JoinHandle;
 use tracing::Instrument as _;
 
 use crate::caspio::CaspioError;
+use crate::clock::Time;
 use crate::faults;
 use crate::journal::{Divergence, Journal, JournalError, Next, Plan, Slot};
-use crate::model::{Action, ActionError, Answer, Cause, Effect};
+use crate::model::{Action, ActionError, Answer, Cause, Effect, StateAction, TimerAction};
 use crate::runtime::{Steps, WallBudget};
-use crate::store::{NewWrite, StoreError};
+use crate::store::{NewWrite, StateOutcome, StoreError};
 
 use super::cache::ReadCache;
 use super::grants;
 use super::perform::{Performer, Planned};
 use super::retry::{RetrySettings, backoff};
+use super::state::KeptState;
+use super::timers;
 
 /// Longest pause of a run that was held back.
 const HELD_BACK: Duration = Duration::from_secs(1);
@@ -33,6 +36,8 @@ pub(super) enum End {
     Wait { step: u32, tries: u32, delay: Duration, cause: Cause },
     /// An effect may or may not have happened, and can't be repeated (or can't any more).
     Undecided { step: u32, action: &'static str, repeatable: bool },
+    /// The run sleeps until then.
+    Sleep { until: Time },
     /// The guest called something else than before.
     Diverged(Box<Divergence>),
     /// The journal can't be read or written.
@@ -52,6 +57,7 @@ type Ended = Result<Answered, End>;
 pub(super) struct RunSteps {
     journal: Option<Box<Journal>>,
     performer: Arc<Performer>,
+    state: Arc<KeptState>,
     waits: Waits,
     wall: WallBudget,
     in_flight: Option<JoinHandle<(Box<Journal>, Ended)>>,
@@ -99,13 +105,15 @@ impl RunSteps {
     pub(super) fn new(
         journal: Box<Journal>,
         performer: Arc<Performer>,
+        state: KeptState,
         waits: Waits,
         wall: WallBudget,
         wake: Arc<Notify>,
     ) -> Self {
         let cache = performer.manifest.run.cache_reads.then(ReadCache::default);
         let (journal, written) = (Some(journal), HashSet::new());
-        Self { journal, performer, waits, wall, in_flight: None, written, cache, wake }
+        let state = Arc::new(state);
+        Self { journal, performer, state, waits, wall, in_flight: None, written, cache, wake }
     }
 
     /// Waits for an effect that outlived the guest, and gives the journal back.
@@ -122,7 +130,9 @@ impl RunSteps {
 
     /// What an action was answered, now or in an earlier attempt.
     fn note(&mut self, action: &Action, result: &Answered) {
-        if let Some(cache) = &mut self.cache {
+        // What other runs keep meanwhile must be seen.
+        let is_state = matches!(action, Action::State(_));
+        if let Some(cache) = self.cache.as_mut().filter(|_| !is_state) {
             cache.note(action, result.as_ref().ok());
         }
         if let (Effect::Changes, Some(table)) = (action.effect(), action.table()) {
@@ -156,13 +166,51 @@ impl RunSteps {
         let first = action.table().is_none_or(|table| !self.written.contains(&table.to_ascii_lowercase()));
         let (performer, wake) = (self.performer.clone(), self.wake.clone());
         let task = EffectTask { journal, performer, waits: self.waits, first, wake };
-        let task = self.in_flight.insert(tokio::spawn(task.run(slot, action, plan).in_current_span()));
-        let joined = task.await;
+        self.carried(tokio::spawn(task.run(slot, action, plan).in_current_span())).await
+    }
+
+    /// Waits for what is carried to its end also when nobody waits.
+    async fn carried(&mut self, task: JoinHandle<(Box<Journal>, Ended)>) -> Ended {
+        let joined = self.in_flight.insert(task).await;
         self.in_flight = None;
         let (journal, ended) = joined.map_err(|_| End::Journal(JournalError::Broken))?;
         self.journal = Some(journal);
         self.waits.progressed |= matches!(ended, Ok(Ok(_)));
         ended
+    }
+
+    /// A change of the workflow's state. Cut off in the middle it could be committed and forgotten.
+    async fn keep(&mut self, slot: Slot, action: StateAction) -> Ended {
+        let mut journal = self.journal.take().ok_or_else(closed)?;
+        let (state, wake) = (self.state.clone(), self.wake.clone());
+        let task = async move {
+            let ended = keep(&mut journal, &state, slot, &action, &wake).await;
+            (journal, ended)
+        };
+        self.carried(tokio::spawn(task.in_current_span())).await
+    }
+
+    /// The run sleeps, unless the time has come.
+    fn sleep(&mut self, slot: Slot, action: TimerAction, plan: Option<Plan>) -> Ended {
+        let journal = self.journal.as_mut().ok_or_else(closed)?;
+        let now = Time::now();
+        let until = match plan {
+            Some(Plan::Sleep { until }) => Ok(until),
+            _ => timers::until(&action, now),
+        };
+        let result = match until {
+            Ok(until) if until > now => {
+                journal.sleep(slot, until)?;
+                return Err(End::Sleep { until });
+            }
+            Ok(_) => {
+                faults::pass("timers.woken");
+                Ok(Answer::Done)
+            }
+            Err(refused) => Err(refused),
+        };
+        journal.done(slot, &result, 0)?;
+        Ok(result)
     }
 }
 
@@ -170,7 +218,10 @@ impl Steps for RunSteps {
     type End = End;
 
     async fn step(&mut self, action: Action) -> Ended {
-        let denied = grants::check(&self.performer.manifest.grants, &action);
+        let mut denied = grants::check(&self.performer.manifest.grants, &action);
+        if let (Ok(()), Action::State(action)) = (&denied, &action) {
+            denied = self.state.check(action);
+        }
         let shown = grants::table_of(&self.performer.manifest.grants, &action);
         let journal = self.journal.as_mut().ok_or_else(closed)?;
         journal.flush().await?;
@@ -194,9 +245,17 @@ impl Steps for RunSteps {
             journal.done(slot, &result, 0)?;
             return Ok(result);
         }
-        let result = match action.effect() {
-            Effect::None => self.read(slot, &action).instrument(span).await?,
-            Effect::Changes => self.effect(slot, action.clone(), plan).instrument(span).await?,
+        let result = match (&action, action.effect()) {
+            (Action::State(state), Effect::None) => {
+                let result = Ok(self.state.read(state).instrument(span).await?);
+                let journal = self.journal.as_mut().ok_or_else(closed)?;
+                journal.done(slot, &result, 0)?;
+                return Ok(result);
+            }
+            (Action::State(state), _) => self.keep(slot, state.clone()).instrument(span).await?,
+            (Action::Timer(timer), _) => span.in_scope(|| self.sleep(slot, *timer, plan))?,
+            (_, Effect::None) => self.read(slot, &action).instrument(span).await?,
+            _ => self.effect(slot, action.clone(), plan).instrument(span).await?,
         };
         self.note(&action, &result);
         Ok(result)
@@ -210,6 +269,32 @@ impl Steps for RunSteps {
 /// The journal went away with a task that died; only a host that is going down does that.
 fn closed() -> End {
     End::Journal(JournalError::Store(StoreError::Closed))
+}
+
+/// The change and its step in one commit; refused, it is a step that changed nothing.
+async fn keep(
+    journal: &mut Journal,
+    state: &KeptState,
+    slot: Slot,
+    action: &StateAction,
+    wake: &Notify,
+) -> Ended {
+    let change = state.change(action).map_err(JournalError::from)?;
+    let Some((change, answer)) = change else { return Err(End::Journal(JournalError::Broken)) };
+    let result = Ok(answer);
+    match journal.keep(slot.clone(), &result, change).await? {
+        StateOutcome::Done { due } => {
+            if due {
+                wake.notify_one();
+            }
+            Ok(result)
+        }
+        refused => {
+            let result = state.refusal(refused);
+            journal.done(slot, &result, 0)?;
+            Ok(result)
+        }
+    }
 }
 
 struct EffectTask {

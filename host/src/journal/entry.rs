@@ -108,7 +108,7 @@ pub(super) fn affected(result: &Result<Answer, ActionError>) -> Option<u32> {
         Answer::Created(_) | Answer::Upserted { .. } => Some(1),
         Answer::Updated { affected, .. } => Some(*affected),
         Answer::Deleted(n) => Some(*n),
-        Answer::Tables(names) => count(names.len()),
+        Answer::Tables(names) | Answer::Keys(names) => count(names.len()),
         Answer::Fields(fields) => count(fields.len()),
         Answer::Attachments(list) => count(list.len()),
         Answer::Folders(list) => count(list.len()),
@@ -116,7 +116,12 @@ pub(super) fn affected(result: &Result<Answer, ActionError>) -> Option<u32> {
         Answer::Directories(list) => count(list.len()),
         Answer::Tasks(list) => count(list.len()),
         Answer::WasThere(was_there) => count(usize::from(*was_there)),
-        Answer::Content(_) | Answer::Uploaded(_) | Answer::Activated(_) | Answer::Task(_) => Some(1),
+        Answer::Entry(entry) => count(usize::from(entry.is_some())),
+        Answer::Version(_)
+        | Answer::Content(_)
+        | Answer::Uploaded(_)
+        | Answer::Activated(_)
+        | Answer::Task(_) => Some(1),
         // How many there are is no number of records that came.
         Answer::Count(_) | Answer::Done => None,
     }

@@ -3,7 +3,7 @@
 //! An attempt opens the run's journal and asks it before every call. What is final is answered from
 //! it; what is new is performed and recorded: the intent of an effect is durable before the effect
 //! is sent, its result before the guest goes on, and a read at the latest with the next intent.
-//! Final are a successful effect and every step before it; steps after the last one are forgotten
+//! Final are a successful effect, a finished sleep, and every step before it; steps after the last one are forgotten
 //! when the run is executed again, except an intent without result, which never is:
 //! it is done again when its plan allows that, or the run is parked.
 //!

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Time;
+
 /// How an effect is carried out; durable with its intent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -34,6 +36,11 @@ pub enum Plan {
         /// Caspio's key of what it is about, where the guest gave a name.
         key: Option<String>,
     },
+    /// The run sleeps.
+    Sleep {
+        /// Until then.
+        until: Time,
+    },
 }
 
 impl Plan {
@@ -49,9 +56,11 @@ impl Plan {
     pub fn is_repeatable(&self) -> bool {
         match self {
             Self::Create => false,
-            Self::CreateAgain | Self::CreateStamped { .. } | Self::Update { .. } | Self::Delete { .. } => {
-                true
-            }
+            Self::CreateAgain
+            | Self::CreateStamped { .. }
+            | Self::Update { .. }
+            | Self::Delete { .. }
+            | Self::Sleep { .. } => true,
             Self::Call { repeatable, .. } => *repeatable,
         }
     }

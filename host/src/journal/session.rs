@@ -8,7 +8,10 @@ use crate::clock::Time;
 use crate::faults;
 use crate::model::{Action, ActionError, Answer, Effect, RunId};
 use crate::secrets::{DataKey, SealError, TenantKey};
-use crate::store::{ClaimedRun, JournalWrite, NewWrite, StepRecord, StepState, Store, StoreError, WriteEnd};
+use crate::store::{
+    ClaimedRun, JournalWrite, NewWrite, StateChange, StateOutcome, StepRecord, StepState, Store, StoreError,
+    WriteEnd,
+};
 
 use super::{Plan, entry};
 
@@ -69,7 +72,7 @@ pub enum Next {
 }
 
 /// A step under way.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Slot {
     record: StepRecord,
 }
@@ -166,10 +169,10 @@ impl Journal {
         self.pending_bytes = 0;
     }
 
-    /// Number and action of an intent that has no result and that the guest did not come to.
+    /// Number and action of an effect that has an intent and no result and that the guest did not come to.
     #[must_use]
     pub fn open_intent(&self) -> Option<(u32, &str)> {
-        let open = self.recorded.iter().find(|step| step.state == StepState::Intent)?;
+        let open = self.recorded.iter().find(|step| step.effect && step.state == StepState::Intent)?;
         Some((open.number, open.action.as_str()))
     }
 
@@ -188,7 +191,7 @@ impl Journal {
                     number,
                     action: action.name().to_owned(),
                     table,
-                    effect: action.effect() == Effect::Changes,
+                    effect: matches!(action.effect(), Effect::Changes | Effect::Keeps),
                     state: StepState::Intent,
                     outcome: None,
                     affected: None,
@@ -228,7 +231,7 @@ impl Journal {
         Ok(Some(Divergence { number: step.number, recorded: clear.request, called: None }))
     }
 
-    /// A step that changed nothing outside (a read, or a call that was refused) is done. It becomes
+    /// A step that changed nothing (a read, a sleep that is over, or a call that was refused) is done. It becomes
     /// durable with the next intent or the end of the attempt.
     ///
     /// # Errors
@@ -316,6 +319,45 @@ impl Journal {
         }
     }
 
+    /// Changes the workflow's state: the change, the step with this result, and all steps before it are one commit. When
+    /// the store refuses the change, nothing is written, and the step is not done yet.
+    ///
+    /// # Errors
+    /// When the store can't: nothing was changed then.
+    pub async fn keep(
+        &mut self,
+        slot: Slot,
+        result: &Result<Answer, ActionError>,
+        change: StateChange,
+    ) -> Result<StateOutcome, JournalError> {
+        let record = self.answered(slot, result, 0)?;
+        let mut write = self.pending.clone();
+        write.steps.push(record.clone());
+        if faults::hit("journal.before-state") {
+            return Err(StoreError::Full.into());
+        }
+        let outcome = self.store.change_state(self.run, &self.owner, write, change).await?;
+        faults::pass("journal.after-state");
+        if matches!(outcome, StateOutcome::Done { .. }) {
+            count(&record);
+            self.forget_pending();
+        }
+        Ok(outcome)
+    }
+
+    /// The run sleeps from this step on: it is an intent that becomes durable with the end of the attempt, and is
+    /// done when the guest comes to it after that time.
+    ///
+    /// # Errors
+    /// When it can't be sealed.
+    pub fn sleep(&mut self, slot: Slot, until: Time) -> Result<(), JournalError> {
+        let mut record = slot.record;
+        let plan = Plan::Sleep { until };
+        record.sealed_plan = Some(entry::seal(&self.data_key, self.run, record.number, "plan", &plan)?);
+        self.pending.steps.push(record);
+        Ok(())
+    }
+
     /// An intent of which it is certain that it had no effect: it goes away with the end of this attempt.
     pub fn withdraw(&mut self, slot: &Slot) {
         let after = slot.number().saturating_sub(1);
@@ -335,6 +377,17 @@ impl Journal {
         result: &Result<Answer, ActionError>,
         calls: u32,
     ) -> Result<StepRecord, JournalError> {
+        let record = self.answered(slot, result, calls)?;
+        count(&record);
+        Ok(record)
+    }
+
+    fn answered(
+        &mut self,
+        slot: Slot,
+        result: &Result<Answer, ActionError>,
+        calls: u32,
+    ) -> Result<StepRecord, JournalError> {
         let mut record = slot.record;
         let now = Time::now();
         let elapsed = u64::try_from(now.since(self.run_start).as_micros()).unwrap_or(u64::MAX);
@@ -344,9 +397,6 @@ impl Journal {
             Ok(_) => "ok".to_owned(),
             Err(e) => e.code().to_owned(),
         });
-        let outcome = record.outcome.clone().unwrap_or_default();
-        metrics::counter!("caspian_steps_total", "action" => record.action.clone(), "outcome" => outcome)
-            .increment(1);
         record.affected = entry::affected(result);
         record.sealed_result = Some(entry::seal(&self.data_key, self.run, record.number, "result", result)?);
         record.elapsed_us = self.elapsed_us;
@@ -360,7 +410,15 @@ fn weight(step: &StepRecord) -> usize {
     step.sealed_request.len() + step.sealed_result.as_ref().map_or(0, Vec::len)
 }
 
-/// A successful effect.
+fn count(step: &StepRecord) {
+    let outcome = step.outcome.clone().unwrap_or_default();
+    metrics::counter!("caspian_steps_total", "action" => step.action.clone(), "outcome" => outcome)
+        .increment(1);
+}
+
+/// A successful effect, or a sleep that is over: only what was planned has a plan.
 fn is_final(step: &StepRecord) -> bool {
-    step.effect && step.state == StepState::Done && step.outcome.as_deref() == Some("ok")
+    (step.effect || step.sealed_plan.is_some())
+        && step.state == StepState::Done
+        && step.outcome.as_deref() == Some("ok")
 }

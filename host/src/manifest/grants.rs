@@ -110,6 +110,7 @@ pub struct Grants {
     files: Vec<FileOp>,
     directories: Named<DirectoryOp>,
     tasks: Vec<String>,
+    state: bool,
 }
 
 fn has<T>(granted: &Named<T>, name: &str, wanted: impl Fn(&T) -> bool) -> bool {
@@ -130,6 +131,7 @@ impl Grants {
             files: raw.files.clone(),
             directories: raw.directories.iter().map(|(name, ops)| (named(name), ops.clone())).collect(),
             tasks: raw.tasks.clone(),
+            state: raw.state,
         }
     }
 
@@ -182,6 +184,12 @@ impl Grants {
     #[must_use]
     pub fn allows_task(&self, task: &str) -> bool {
         self.tasks.iter().any(|granted| granted.eq_ignore_ascii_case(task))
+    }
+
+    /// Whether the workflow may keep state.
+    #[must_use]
+    pub fn allows_state(&self) -> bool {
+        self.state
     }
 
     /// Tasks that are granted, by name or key.

@@ -59,4 +59,5 @@ pub(super) struct RawGrants {
     pub(super) files: Vec<FileOp>,
     pub(super) directories: BTreeMap<String, Vec<DirectoryOp>>,
     pub(super) tasks: Vec<String>,
+    pub(super) state: bool,
 }

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Aggregation, AttachmentAction, Criteria, DirectoryAction, FileAction, Query, Row, Source, TaskAction,
-    ViewAction,
+    Aggregation, AttachmentAction, Criteria, DirectoryAction, FileAction, Query, Row, Source, StateAction,
+    TaskAction, TimerAction, ViewAction,
 };
 
 /// One call of a guest.
@@ -97,15 +97,23 @@ pub enum Action {
     Directory(DirectoryAction),
     /// `tasks`
     Task(TaskAction),
+    /// `timers`
+    Timer(TimerAction),
+    /// `state`
+    State(StateAction),
 }
 
-/// Whether an action changes something outside.
+/// Whether an action changes something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
     /// It only reads.
     None,
-    /// It changes something: its intent is durable before it is sent.
+    /// It changes something outside: its intent is durable before it is sent.
     Changes,
+    /// It changes what the host itself keeps: the change and its result are one commit.
+    Keeps,
+    /// It lets the run sleep.
+    Sleeps,
 }
 
 impl Action {
@@ -128,6 +136,8 @@ impl Action {
             Self::File(action) => action.name(),
             Self::Directory(action) => action.name(),
             Self::Task(action) => action.name(),
+            Self::Timer(action) => action.name(),
+            Self::State(action) => action.name(),
         }
     }
 
@@ -151,7 +161,9 @@ impl Action {
             | Self::View(_)
             | Self::File(_)
             | Self::Directory(_)
-            | Self::Task(_) => None,
+            | Self::Task(_)
+            | Self::Timer(_)
+            | Self::State(_) => None,
         }
     }
 
@@ -191,6 +203,8 @@ impl Action {
             Self::File(action) => action.effect(),
             Self::Directory(action) => action.effect(),
             Self::Task(action) => action.effect(),
+            Self::Timer(_) => Effect::Sleeps,
+            Self::State(action) => action.effect(),
             _ => Effect::None,
         }
     }

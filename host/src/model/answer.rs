@@ -58,6 +58,21 @@ pub enum Answer {
     Done,
     /// To a deletion or change of one thing: whether it was there.
     WasThere(bool),
+    /// To `state.get`.
+    Entry(Option<StateEntry>),
+    /// To `state.set` and `state.compare-and-set`: the new version.
+    Version(u64),
+    /// To `state.list`.
+    Keys(Vec<String>),
+}
+
+/// A value of a workflow's state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateEntry {
+    /// The value.
+    pub value: Content,
+    /// Another one with every change.
+    pub version: u64,
 }
 
 /// The file of one record's attachment field.

@@ -7,6 +7,7 @@
 mod action;
 mod answer;
 mod criteria;
+mod durable;
 mod event;
 mod ids;
 mod limits;
@@ -19,8 +20,9 @@ mod subjects;
 mod value;
 
 pub use action::{Action, ActionError, Effect};
-pub use answer::{Answer, Attachment, Directory, File, Folder, StoredFile, Task};
+pub use answer::{Answer, Attachment, Directory, File, Folder, StateEntry, StoredFile, Task};
 pub use criteria::{Criteria, Operator};
+pub use durable::{StateAction, TimerAction};
 pub use event::{Event, TriggerKind};
 pub use ids::{
     AlertId, BackfillId, ConnectionId, EventId, IdError, MessageId, RunId, TenantId, UrlId, WebhookId,

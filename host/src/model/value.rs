@@ -70,7 +70,7 @@ impl fmt::Debug for Choice {
     }
 }
 
-/// A file's bytes.
+/// Bytes of a file, or of a workflow's state.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Content(#[serde(with = "base64_bytes")] pub Vec<u8>);

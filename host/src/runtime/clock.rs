@@ -40,6 +40,16 @@ impl VirtualClock {
         self.now.fetch_max(to.min(LATEST), Ordering::Relaxed);
     }
 
+    /// The time of the last read or step, since the start of the run.
+    pub(super) fn elapsed(&self) -> Duration {
+        Duration::from_nanos(self.now.load(Ordering::Relaxed))
+    }
+
+    /// Reads the time of day, since 1970.
+    pub(super) fn read_wall(&self) -> Duration {
+        self.start.saturating_add(Duration::from_nanos(self.read()))
+    }
+
     fn read(&self) -> u64 {
         self.now.fetch_add(READ, Ordering::Relaxed).saturating_add(READ)
     }
@@ -50,7 +60,7 @@ impl HostWallClock for VirtualClock {
         Duration::from_nanos(READ)
     }
     fn now(&self) -> Duration {
-        self.start.saturating_add(Duration::from_nanos(self.read()))
+        self.read_wall()
     }
 }
 

@@ -139,7 +139,7 @@ fn check_world(engine: &Engine, component: &Component) -> Result<(), ComponentEr
 }
 
 fn is_offered(import: &str) -> bool {
-    const OURS: [&str; 11] = [
+    const OURS: [&str; 13] = [
         "types",
         "records",
         "tables",
@@ -149,6 +149,8 @@ fn is_offered(import: &str) -> bool {
         "files",
         "directories",
         "tasks",
+        "timers",
+        "state",
         "log",
         "settings",
     ];

@@ -78,7 +78,7 @@ pub(super) struct Guest {
     pub(super) hit: Option<LimitHit>,
     pub(super) log: RunLog,
     pub(super) settings: Arc<BTreeMap<String, String>>,
-    clock: VirtualClock,
+    pub(super) clock: VirtualClock,
     memory: usize,
     table_elements: usize,
     /// See [`CARRIED`].

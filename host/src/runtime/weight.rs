@@ -2,7 +2,7 @@
 
 use crate::model::{
     Action, ActionError, Aggregation, Answer, AttachmentAction, Choice, Criteria, DirectoryAction, Field,
-    FileAction, Operator, Query, Row, Task, TaskAction, Value, ViewAction,
+    FileAction, Operator, Query, Row, StateAction, Task, TaskAction, Value, ViewAction,
 };
 
 /// What each item takes besides its text.
@@ -57,6 +57,16 @@ pub(super) fn of_action(action: &Action) -> usize {
         .saturating_add(action.directory().map_or(0, str::len)),
         Action::Task(TaskAction::List) => 0,
         Action::Task(TaskAction::Get { task } | TaskAction::Run { task }) => task.len(),
+        Action::Timer(_) => 0,
+        Action::State(action) => match action {
+            StateAction::Get { key } | StateAction::Delete { key } => key.len(),
+            StateAction::List { prefix, after, .. } => {
+                prefix.len().saturating_add(after.as_ref().map_or(0, String::len))
+            }
+            StateAction::Set { key, value } | StateAction::CompareAndSet { key, value, .. } => {
+                key.len().saturating_add(value.0.len())
+            }
+        },
     };
     let named = action.table().or(action.view()).map_or(0, str::len);
     rest.saturating_add(ITEM).saturating_add(named)
@@ -83,9 +93,10 @@ pub(super) fn of_answer(answer: &Result<Answer, ActionError>) -> usize {
         Ok(Answer::Rows(rows) | Answer::Updated { rows, .. }) => sum(rows.iter().map(of_row)),
         Ok(Answer::Record(row)) => row.as_ref().map_or(0, of_row),
         Ok(Answer::Created(row) | Answer::Upserted { row, .. }) => of_row(row),
-        Ok(Answer::Tables(names)) => texts(names.iter().map(String::as_str)),
+        Ok(Answer::Tables(names) | Answer::Keys(names)) => texts(names.iter().map(String::as_str)),
         Ok(Answer::Fields(fields)) => sum(fields.iter().map(of_field)),
         Ok(Answer::Content(content)) => content.0.len(),
+        Ok(Answer::Entry(entry)) => entry.as_ref().map_or(0, |entry| entry.value.0.len()),
         Ok(Answer::Attachments(list)) => sum(list.iter().map(|a| a.file_name.len().saturating_add(DATES))),
         Ok(Answer::Folders(list)) => sum(list.iter().map(|f| f.name.len().saturating_add(DATES))),
         Ok(Answer::Files(list)) => sum(list.iter().map(|f| f.name.len().saturating_add(DATES))),
@@ -95,7 +106,10 @@ pub(super) fn of_answer(answer: &Result<Answer, ActionError>) -> usize {
         Ok(Answer::Activated(address)) => address.as_ref().map_or(0, String::len),
         Ok(Answer::Uploaded(stored)) => stored.key.len().saturating_add(stored.name.len()),
         // Texts of errors are the host's own, and short.
-        Ok(Answer::Deleted(_) | Answer::Count(_) | Answer::Done | Answer::WasThere(_)) | Err(_) => ITEM,
+        Ok(
+            Answer::Deleted(_) | Answer::Count(_) | Answer::Done | Answer::WasThere(_) | Answer::Version(_),
+        )
+        | Err(_) => ITEM,
     }
 }
 

@@ -137,6 +137,7 @@ impl Host {
             schemas: Arc::new(Schemas::default()),
             components: data.components(),
             retry: config.retry,
+            state: config.state,
             feed: feed.clone(),
             owner,
             wake: wake.clone(),
@@ -168,6 +169,7 @@ impl Host {
             public_url: public_url.clone(),
             wake: wake.clone(),
             retention: config.retention,
+            state: config.state,
         };
         Ok(Self {
             store,

@@ -210,6 +210,23 @@ pub trait Store: Send + Sync + 'static {
     async fn own_writes(&self, query: WriteQuery) -> Result<Vec<Vec<OwnWrite>>>;
     /// Drops registered writes that are older; returns how many.
     async fn drop_writes(&self, before: Time) -> Result<u64>;
+    /// Changes a key of a workflow's state and writes the steps of the run that does it, which `owner` holds, in one
+    /// commit. When the change is refused, neither is written.
+    async fn change_state(
+        &self,
+        run: RunId,
+        owner: &str,
+        write: JournalWrite,
+        change: StateChange,
+    ) -> Result<StateOutcome>;
+    /// One key of a workflow's state.
+    async fn state_entry(&self, workflow: WorkflowId, hash: [u8; 32]) -> Result<Option<StateRecord>>;
+    /// All keys of a workflow's state, without values, in no order.
+    async fn state_keys(&self, workflow: WorkflowId) -> Result<Vec<StateRecord>>;
+    /// How much a workflow keeps.
+    async fn state_use(&self, workflow: WorkflowId) -> Result<StateUse>;
+    /// Deletes a key of a workflow's state (none: all of them); returns how many.
+    async fn drop_state(&self, workflow: WorkflowId, hash: Option<[u8; 32]>) -> Result<u64>;
     /// Ends an attempt: steps, output, counters and new state in one commit.
     async fn finish(&self, run: RunId, owner: &str, finish: Finish) -> Result<()>;
 

@@ -12,6 +12,8 @@ mod replay;
 mod retries;
 mod schedules;
 mod shutdown;
+mod sleeps;
+mod state;
 mod store;
 mod waits;
 

@@ -136,8 +136,9 @@ async fn no_value_of_a_record_is_in_the_log_or_readable_in_the_store() {
     site.deploy(&retried("leak-panic", "leak").setting("then_panic", "yes")).await.ok();
     site.deploy(&patients()).await.ok();
     site.deploy(&ManifestBuilder::probe("values", "values")).await.ok();
+    site.deploy(&ManifestBuilder::probe("remember", "remember").grants("state = true")).await.ok();
     add_canary(&site).await;
-    let runs = site.until_runs(4, &["succeeded", "dead"]).await;
+    let runs = site.until_runs(5, &["succeeded", "dead"]).await;
     for run in &runs {
         match run["workflow"].as_str().unwrap() {
             "leak-panic" => {
@@ -155,6 +156,8 @@ async fn no_value_of_a_record_is_in_the_log_or_readable_in_the_store() {
             _ => assert_eq!(run["state"], "succeeded"),
         }
     }
+    let kept = site.host.cli(&["workflow", "state", "get", "remember", FIRST]).await.ok();
+    assert!(kept.stdout.contains(EMAIL), "{}", kept.stdout);
     let secrets = secrets(&site).await;
     search(&site, &secrets);
     assert_eq!(site.host.terminate().await, 0);

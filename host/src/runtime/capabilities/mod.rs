@@ -9,8 +9,10 @@ mod files;
 mod log;
 mod records;
 mod settings;
+mod state;
 mod tables;
 mod tasks;
+mod timers;
 mod views;
 
 use crate::model::{ActionError, Answer};

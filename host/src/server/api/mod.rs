@@ -9,6 +9,7 @@ mod host;
 mod letters;
 mod retention;
 mod runs;
+mod state;
 mod tokens;
 mod triggers;
 mod workflows;
@@ -140,6 +141,7 @@ pub(super) fn routes(host: Arc<Host>, timeout_seconds: u64, stop: watch::Receive
         .merge(workflows::routes())
         .merge(triggers::routes())
         .merge(runs::routes())
+        .merge(state::routes())
         .merge(letters::routes())
         .merge(retention::routes())
         .merge(events::routes())

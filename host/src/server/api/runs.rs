@@ -6,7 +6,9 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::{get, post};
 
-use crate::control::{ReplayRequest, ReplayView, ResumeRequest, ResumedView, RunDetail, RunQuery, RunView};
+use crate::control::{
+    DecidedView, ReplayRequest, ReplayView, ResumeRequest, ResumedView, RunDetail, RunQuery, RunView,
+};
 use crate::server::auth::Tenant;
 use crate::server::host::Host;
 
@@ -19,6 +21,7 @@ pub(super) fn routes() -> Router<Arc<Host>> {
         .route("/runs/{id}", get(show))
         .route("/runs/{id}/resume", post(resume))
         .route("/runs/{id}/replay", post(replay))
+        .route("/runs/{id}/wake", post(wake))
 }
 
 async fn list(
@@ -55,6 +58,14 @@ async fn resume(
     Segment(id): Segment<String>,
 ) -> Answer<RunView> {
     Ok(axum::Json(host.control.resume_run(&tenant, super::id(&id, "run")?).await?))
+}
+
+async fn wake(
+    State(host): Shared,
+    Tenant(tenant): Tenant,
+    Segment(id): Segment<String>,
+) -> Answer<DecidedView> {
+    Ok(axum::Json(host.control.wake_run(&tenant, super::id(&id, "run")?).await?))
 }
 
 async fn resume_all(

@@ -23,7 +23,7 @@ pub struct StepRecord {
     pub action: String,
     /// The table it is about.
     pub table: Option<String>,
-    /// Changes something outside.
+    /// Changes something, outside or in the workflow's state.
     pub effect: bool,
     /// State.
     pub state: StepState,
@@ -67,7 +67,7 @@ pub struct JournalWrite {
 pub enum Counted {
     /// A try.
     Attempt,
-    /// Waited for Caspio and will go on.
+    /// Waits for Caspio, or sleeps, and will go on.
     Wakeup,
     /// Interrupted by a shutdown.
     Shutdown,
@@ -82,7 +82,7 @@ pub struct Finish {
     pub state: RunState,
     /// Why.
     pub cause: Option<Cause>,
-    /// When it is due again, for `Queued`.
+    /// When it is due again, for `Queued` and `Sleeping`.
     pub next_at: Option<Time>,
     /// How to count it.
     pub counted: Counted,

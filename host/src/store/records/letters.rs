@@ -14,7 +14,7 @@ pub struct Letter {
     pub connection: ConnectionId,
     /// Start of its virtual time.
     pub run_start: Time,
-    /// Its last step, when that is an intent without result.
+    /// Its last step, when that is an effect with an intent and no result.
     pub intent: Option<StepRecord>,
     /// Its workflow was deleted, and the contents of its message with it.
     pub gone: bool,
@@ -32,6 +32,11 @@ pub enum Decision {
     },
     /// Caspio did not do it: the intent is forgotten, and done again when the run comes to it.
     NotDone,
+    /// It has slept enough: this is the step with its result. It goes on.
+    Wake {
+        /// The step.
+        step: Box<StepRecord>,
+    },
     /// It is a dead letter.
     Fail,
     /// It goes on from its last final step, bound to this version.

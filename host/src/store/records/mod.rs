@@ -9,6 +9,7 @@ mod retention;
 mod runs;
 mod schedules;
 mod setup;
+mod state;
 mod webhooks;
 mod writes;
 
@@ -21,5 +22,6 @@ pub use retention::*;
 pub use runs::*;
 pub use schedules::*;
 pub use setup::*;
+pub use state::*;
 pub use webhooks::*;
 pub use writes::*;

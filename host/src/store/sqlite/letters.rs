@@ -21,7 +21,8 @@ pub(super) fn one(c: &Connection, tenant: &TenantId, which: RunId) -> Result<Opt
         Ok((id(r, 0, ConnectionId::from_slice)?, time(r, 1)?, r.get::<_, bool>(2)?))
     })?;
     let Some((connection, run_start, gone)) = found else { return Ok(None) };
-    let intent = journal::steps(c, which)?.pop().filter(|step| step.state == StepState::Intent);
+    let intent =
+        journal::steps(c, which)?.pop().filter(|step| step.effect && step.state == StepState::Intent);
     Ok(Some(Letter { run: record, connection, run_start, intent, gone }))
 }
 
@@ -90,6 +91,17 @@ pub(super) fn decide(
             }
             run(c, "DELETE FROM steps WHERE run = ?1 AND state = 'intent'", params![which.as_bytes()])?;
             again(c, which, None, at)?;
+        }
+        Decision::Wake { step } => {
+            let sql = "SELECT 1 FROM steps WHERE run = ?1 AND number = ?2 AND state = 'intent'";
+            if first(c, sql, params![which.as_bytes(), step.number], |_| Ok(()))?.is_none() {
+                // It has gone on, and sleeps for another time.
+                return Ok(false);
+            }
+            let write = JournalWrite { steps: vec![(**step).clone()], ..JournalWrite::default() };
+            journal::write_steps(c, which, &write)?;
+            let sql = "UPDATE runs SET state = 'queued', next_at = ?2 WHERE id = ?1";
+            run(c, sql, params![which.as_bytes(), at.0])?;
         }
         Decision::Redrive { version } => again(c, which, Some(*version), at)?,
         Decision::Fail => end(c, which, RunState::Dead, at)?,

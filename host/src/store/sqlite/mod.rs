@@ -17,6 +17,7 @@ mod rows;
 mod runs;
 mod schedules;
 mod setup;
+mod state;
 mod webhooks;
 mod writer;
 mod writes;
@@ -289,6 +290,28 @@ impl Store for SqliteStore {
             self.recent.note(registered);
         }
         self.writer.write(move |c| journal::record(c, run, &owner, &write)).await
+    }
+    async fn change_state(
+        &self,
+        run: RunId,
+        owner: &str,
+        write: JournalWrite,
+        change: StateChange,
+    ) -> Result<StateOutcome> {
+        let owner = owner.to_owned();
+        self.writer.write(move |c| state::change(c, run, &owner, &write, &change)).await
+    }
+    async fn state_entry(&self, workflow: WorkflowId, hash: [u8; 32]) -> Result<Option<StateRecord>> {
+        self.read(move |c| state::entry(c, workflow, hash)).await
+    }
+    async fn state_keys(&self, workflow: WorkflowId) -> Result<Vec<StateRecord>> {
+        self.read(move |c| state::keys(c, workflow)).await
+    }
+    async fn state_use(&self, workflow: WorkflowId) -> Result<StateUse> {
+        self.read(move |c| state::used(c, workflow)).await
+    }
+    async fn drop_state(&self, workflow: WorkflowId, hash: Option<[u8; 32]>) -> Result<u64> {
+        self.writer.write(move |c| state::forget(c, workflow, hash)).await
     }
     async fn finish(&self, run: RunId, owner: &str, finish: Finish) -> Result<()> {
         let owner = owner.to_owned();

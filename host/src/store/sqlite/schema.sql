@@ -132,6 +132,29 @@ CREATE TABLE triggers (
     PRIMARY KEY (webhook, position)
 ) STRICT;
 
+-- What workflows keep from run to run. A key is found by its keyed hash; key and value are sealed.
+CREATE TABLE state (
+    workflow     BLOB NOT NULL REFERENCES workflows (id),
+    key_hash     BLOB NOT NULL,
+    tenant       TEXT NOT NULL,
+    -- Another one with every change.
+    version      INTEGER NOT NULL,
+    -- Bytes of key and value in clear.
+    size         INTEGER NOT NULL,
+    changed_at   INTEGER NOT NULL,
+    sealed_key   BLOB NOT NULL,
+    sealed_value BLOB NOT NULL,
+    PRIMARY KEY (workflow, key_hash)
+) STRICT;
+
+-- How much that is.
+CREATE TABLE state_use (
+    workflow BLOB PRIMARY KEY REFERENCES workflows (id),
+    tenant   TEXT NOT NULL,
+    keys     INTEGER NOT NULL,
+    bytes    INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- Dropping a row here makes everything that belongs to the message unreadable.
 CREATE TABLE data_keys (
     message BLOB PRIMARY KEY,

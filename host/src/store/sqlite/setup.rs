@@ -13,6 +13,7 @@ use super::coverage;
 use super::retention;
 use super::rows::{all, first, id, insert, parsed, run, time};
 use super::schedules;
+use super::state;
 
 pub(super) fn tenant_key(c: &Connection, tenant: &TenantId) -> Result<Option<Vec<u8>>> {
     first(c, "SELECT wrapped_key FROM tenants WHERE id = ?1", params![tenant.as_str()], |r| r.get(0))
@@ -369,6 +370,7 @@ pub(super) fn delete_workflow(c: &Connection, workflow: WorkflowId, discard: boo
         params![id],
     )?;
     run(c, "DELETE FROM twins WHERE workflow = ?1", params![id])?;
+    state::forget(c, workflow, None)?;
     let sql = "UPDATE workflows SET deleted_at = ?2, state = 'inactive' WHERE id = ?1 AND deleted_at IS NULL";
     if run(c, sql, params![id, at.0])? == 0 {
         return Err(StoreError::Missing("workflow"));

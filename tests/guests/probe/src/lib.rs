@@ -2,12 +2,13 @@
 //!
 //! The end-to-end tests deploy it under one name per mode and look at what the host makes of it.
 //! Other settings are read by the modes that need them: `table`, `field`, `count`, `until`, `delay`,
-//! `value`, `to`, `case`, `then_panic`; README.md lists them. An unknown mode, or a needed setting that
+//! `value`, `to`, `case`, `seconds`, `key`, `then_panic`; README.md lists them. An unknown mode, or a needed setting that
 //! is missing, is a fatal failure, so that a mistyped test doesn't pass by accident.
 //! Modes that break the rules of a workflow do so on purpose: don't copy from here.
 
 use caspian_sdk::prelude::*;
 
+mod durable;
 mod limits;
 mod spread;
 mod steps;
@@ -65,6 +66,22 @@ fn handle(event: Event) -> Result<Option<String>, Failure> {
         "one" => subjects::one(&event).map(Some),
         "kinds" => subjects::kinds().map(Some),
 
+        "nap" => {
+            let slept = durable::nap(&event)?;
+            again(&event, slept)
+        }
+        "nap-until" => durable::nap_until().map(Some),
+        "nap-wrong" => durable::nap_wrong().map(Some),
+        "tally" => {
+            let sum = durable::tally()?;
+            again(&event, sum)
+        }
+        "keep" => durable::keep().map(Some),
+        "look" => durable::look().map(Some),
+        "remember" => durable::remember(&event).map(Some),
+        "fill" => durable::fill().map(Some),
+        "state" => durable::all().map(Some),
+
         "echo" => Ok(Some(world::echo(&event))),
         "values" => Ok(Some(world::values(&event))),
         "spread" => spread::spread(&event).map(Some),
@@ -94,6 +111,14 @@ fn until(event: &Event, result: Option<String>) -> Result<Option<String>, Failur
         return retry(event);
     }
     Ok(Some(result.unwrap_or_else(|| format!("attempt {}", event.attempt))))
+}
+
+/// Succeeds, or, when `until` is set, fails before that attempt.
+fn again(event: &Event, result: String) -> Result<Option<String>, Failure> {
+    match settings::get("until") {
+        Some(_) => until(event, Some(result)),
+        None => Ok(Some(result)),
+    }
 }
 
 /// Reads the clocks before and after a create (when `table` is set), logs what it read, and fails the

@@ -100,7 +100,7 @@ pub(crate) fn list() -> Text {
 }
 
 /// The error's text, or "no error".
-fn refusal<T>(answer: Result<T, Error>) -> String {
+pub(crate) fn refusal<T>(answer: Result<T, Error>) -> String {
     answer.map_or_else(|error| error.to_string(), |_| "no error".to_owned())
 }
 

@@ -389,6 +389,9 @@ pub(super) fn next_step(id: RunId, state: RunState, cause: Option<Cause>) -> Opt
             "where the original host did not go on with it: caspian run resume {id}; or: caspian run discard {id} --reason \
              \"…\""
         )),
+        (RunState::Skipped, Some(Cause::Stale)) => {
+            Some("nothing is to be done: what is newer is done already".to_owned())
+        }
         (RunState::Parked | RunState::Dead, _) => Some(format!(
             "mend what is wrong, then: caspian run redrive {id}; or: caspian run discard {id} --reason \"…\""
         )),

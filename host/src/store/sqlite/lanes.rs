@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
 use crate::clock::Time;
 use crate::model::{ConnectionId, RunId, TenantId, WorkflowId};
@@ -42,18 +42,30 @@ END;";
 /// Before anything else is written by this connection.
 pub(super) fn open(c: &Connection) -> Result<()> {
     c.execute_batch(TABLES).map_err(sql_error)?;
-    let mut last: ([u8; 16], [u8; 16]) = Default::default();
-    let sql = "SELECT workflow, connection, next_at FROM runs INDEXED BY runs_due
-               WHERE state IN ('queued', 'sleeping') AND next_at IS NOT NULL AND (workflow, connection) > (?1, ?2)
-               ORDER BY workflow, connection, next_at LIMIT 1";
-    while let Some((workflow, connection, due_at)) =
-        first(c, sql, params![last.0, last.1], |r| Ok((r.get(0)?, r.get(1)?, r.get::<_, i64>(2)?)))?
-    {
+    let mut last: (Key, Key) = Default::default();
+    while let Some((workflow, connection, due_at)) = behind(c, last)? {
         let sql = "INSERT INTO lanes (workflow, connection, due_at) VALUES (?1, ?2, ?3)";
         run(c, sql, params![workflow, connection, due_at])?;
         last = (workflow, connection);
     }
     Ok(())
+}
+
+type Key = [u8; 16];
+
+/// The queue behind one: of the same workflow, else of the next one. Two steps, since SQLite takes no pair as a bound here.
+fn behind(c: &Connection, (workflow, connection): (Key, Key)) -> Result<Option<(Key, Key, i64)>> {
+    let read = |r: &Row<'_>| Ok((r.get(0)?, r.get(1)?, r.get(2)?));
+    let sql = "SELECT workflow, connection, next_at FROM runs INDEXED BY runs_due
+               WHERE state IN ('queued', 'sleeping') AND next_at IS NOT NULL AND workflow = ?1 AND connection > ?2
+               ORDER BY connection, next_at LIMIT 1";
+    if let Some(found) = first(c, sql, params![workflow, connection], read)? {
+        return Ok(Some(found));
+    }
+    let sql = "SELECT workflow, connection, next_at FROM runs INDEXED BY runs_due
+               WHERE state IN ('queued', 'sleeping') AND next_at IS NOT NULL AND workflow > ?1
+               ORDER BY workflow, connection, next_at LIMIT 1";
+    first(c, sql, params![workflow], read)
 }
 
 /// A queue whose first run may be due.

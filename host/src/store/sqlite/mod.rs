@@ -19,6 +19,8 @@ mod rows;
 mod runs;
 mod schedules;
 mod setup;
+#[cfg(test)]
+mod tests;
 mod webhooks;
 mod writer;
 mod writes;

@@ -82,8 +82,7 @@ pub(super) fn unusable(config: &Config) -> Option<(&'static str, String)> {
         ("retention.records", "7d or more, since records tell a message that comes again".to_owned())
     });
     let weights = scheduler.tenant_weights.values().any(|weight| !(1..=1000).contains(weight));
-    let weights =
-        weights.then(|| ("scheduler.tenant_weights", "from 1 to 1000 for each tenant".to_owned()));
+    let weights = weights.then(|| ("scheduler.tenant_weights", "from 1 to 1000 for each tenant".to_owned()));
     whole.or(seconds).or(weights).or(rate).or(level).or(endpoint).or(records)
 }
 

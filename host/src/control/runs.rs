@@ -364,7 +364,9 @@ impl Control {
                 Some(run) => format!(", which is {}", run.state),
                 None => String::new(),
             };
-            return Ok(Some(format!("the run {earlier} comes before it{of}; see: caspian run show {earlier}")));
+            return Ok(Some(format!(
+                "the run {earlier} comes before it{of}; see: caspian run show {earlier}"
+            )));
         }
         let now = Time::now();
         if record.cause.is_some() || record.next_at.is_none_or(|due| due > now) {
@@ -384,9 +386,13 @@ impl Control {
         let limit = limit.and_then(|manifest| manifest.run.concurrency);
         Ok(Some(match limit {
             Some(limit) if running >= u64::from(limit) => {
-                format!("{running} runs of '{}' are under way, as many as run.concurrency allows", workflow.name)
+                format!(
+                    "{running} runs of '{}' are under way, as many as run.concurrency allows",
+                    workflow.name
+                )
             }
-            _ => "a place: runs of other workflows are under way, or its connection takes no calls now".to_owned(),
+            _ => "a place: runs of other workflows are under way, or its connection takes no calls now"
+                .to_owned(),
         }))
     }
 }

@@ -95,9 +95,8 @@ mod tests {
     #[test]
     fn events_share_a_key_when_they_share_what_the_manifest_says() {
         let key = MasterKey::generate().unwrap().new_tenant_key("default").unwrap().0;
-        let of = |sequence: &Sequence, table: &str, rows: &[(i64, &str)]| {
-            sequence.key(&key, &event(table, rows))
-        };
+        let of =
+            |sequence: &Sequence, table: &str, rows: &[(i64, &str)]| sequence.key(&key, &event(table, rows));
         let record = Sequence { by: Some(OrderBy::Record), batches: vec!["Notes".to_owned()] };
         assert_eq!(of(&record, "Visits", &[(1, "a")]), of(&record, "VISITS", &[(1, "b")]));
         assert_ne!(of(&record, "Visits", &[(1, "a")]), of(&record, "Visits", &[(2, "a")]));

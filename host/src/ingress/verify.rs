@@ -191,8 +191,7 @@ mod tests {
             triggers: Vec::new(),
             created_at: Time::now(),
         };
-        let (secret, sequence) =
-            (Some(Secret::new(SECRET.to_owned())), crate::ingress::Sequence::default());
+        let (secret, sequence) = (Some(Secret::new(SECRET.to_owned())), crate::ingress::Sequence::default());
         Arc::new(Hook { record, secret, pinned: None, key, sequence })
     }
 

@@ -111,18 +111,18 @@ impl Shares {
             let (tenant, weight) = &w.tenant;
             self.tenants.rank(tenant, load.of_tenant(tenant), *weight)
         };
-        let (_, first) = waiting.clone().min_by(|(_, a), (_, b)| {
-            sooner(of_tenant(a), of_tenant(b)).then(a.due_at.cmp(&b.due_at))
-        })?;
+        let (_, first) = waiting
+            .clone()
+            .min_by(|(_, a), (_, b)| sooner(of_tenant(a), of_tenant(b)).then(a.due_at.cmp(&b.due_at)))?;
         let none = Turns::default();
         let turns = self.workflows.get(&first.tenant.0).unwrap_or(&none);
         let of_workflow = |w: &Waiting| {
             let (workflow, weight) = w.workflow;
             turns.rank(&workflow, load.of_workflow(workflow), weight)
         };
-        waiting.filter(|(_, w)| w.tenant.0 == first.tenant.0).min_by(|(_, a), (_, b)| {
-            sooner(of_workflow(a), of_workflow(b)).then(a.due_at.cmp(&b.due_at))
-        })
+        waiting
+            .filter(|(_, w)| w.tenant.0 == first.tenant.0)
+            .min_by(|(_, a), (_, b)| sooner(of_workflow(a), of_workflow(b)).then(a.due_at.cmp(&b.due_at)))
     }
 
     /// One of its runs was begun.

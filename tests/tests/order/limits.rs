@@ -25,10 +25,7 @@ async fn at_once(site: &Site, path: &str) -> usize {
 
 /// Reads Tasks, which takes Caspio a while.
 fn reading(name: &str, sections: &str) -> ManifestBuilder {
-    ManifestBuilder::probe(name, "list")
-        .grant("Tasks", "read")
-        .setting("table", "Tasks")
-        .sections(sections)
+    ManifestBuilder::probe(name, "list").grant("Tasks", "read").setting("table", "Tasks").sections(sections)
 }
 
 #[tokio::test]

@@ -3,9 +3,7 @@
 use caspian_e2e::Site;
 use serde_json::json;
 
-use crate::{
-    TASKS, assert_one_after_another, is, of_record, probe, send, send_rows, tried, until_all,
-};
+use crate::{TASKS, assert_one_after_another, is, of_record, probe, send, send_rows, tried, until_all};
 
 const BY_RECORD: &str = "[order]\nby = \"record\"\n";
 
@@ -140,9 +138,7 @@ async fn events_with_the_same_value_of_a_field_wait_for_each_other() {
     let rows = json!([row(1, "canary-value"), row(2, "canary-value"), row(3, "other"), row(4, "")]);
     send_rows(&site, rows, None).await.ok();
     until_all(&site, "the second waits", |runs| {
-        runs.len() == 4
-            && [0, 2, 3].iter().all(|at| tried(&runs[*at]))
-            && is(&runs[1], "queued", "order")
+        runs.len() == 4 && [0, 2, 3].iter().all(|at| tried(&runs[*at])) && is(&runs[1], "queued", "order")
     })
     .await;
     site.account.clear_faults().await;

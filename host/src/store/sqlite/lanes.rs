@@ -93,7 +93,8 @@ pub(super) struct Head {
 
 /// Queues of workflows that are not paused, on connections that take calls.
 pub(super) fn due(c: &Connection, x: &Claim) -> Result<Vec<Lane>> {
-    let sql = "SELECT l.workflow, l.connection, l.due_at, w.tenant, v.weight, v.concurrency, v.ordered, k.base_url
+    let sql =
+        "SELECT l.workflow, l.connection, l.due_at, w.tenant, v.weight, v.concurrency, v.ordered, k.base_url
                FROM lanes l JOIN workflows w ON w.id = l.workflow
                JOIN workflow_versions v ON v.workflow = w.id AND v.number = w.active_version
                JOIN connections k ON k.id = l.connection

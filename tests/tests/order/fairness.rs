@@ -4,7 +4,7 @@ use caspian_e2e::{HostOptions, ManifestBuilder, Site, SiteOptions, until};
 
 use crate::{TASKS, probe, send};
 
-const FLOOD: usize = 300;
+const FLOOD: usize = 150;
 
 #[tokio::test]
 async fn a_single_run_is_done_long_before_the_end_of_a_flood() {

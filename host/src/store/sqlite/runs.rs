@@ -328,7 +328,7 @@ pub(super) fn held_up(c: &Connection, tenant: &TenantId) -> Result<Vec<(String, 
                  AND r.state IN ('dead', 'parked') AND r.order_key IS NOT NULL AND EXISTS
                    (SELECT 1 FROM runs o WHERE o.workflow = r.workflow AND o.order_key = r.order_key
                       AND o.state NOT IN ('succeeded', 'skipped', 'discarded')
-                      AND o.state = 'queued' AND o.cause = 'order' AND o.place > r.place)
+                      AND o.state = 'queued' AND +o.cause = 'order' AND o.place > r.place)
                GROUP BY w.id ORDER BY w.name";
     all(c, sql, params![tenant.as_str()], |r| Ok((r.get(0)?, r.get::<_, i64>(1)?.unsigned_abs())))
 }

@@ -257,14 +257,15 @@ CREATE TABLE steps (
 ) STRICT;
 
 -- A run that waits in order (cause `order`) has no time at which it is due. Whatever ends or puts off a run before it
--- makes the first that waits due, which then waits again if there is another one to wait for (`order`).
+-- makes the first that waits due, which then waits again if there is another one to wait for (`order`). The `+` keeps SQLite to
+-- the index by place.
 CREATE TRIGGER order_moved AFTER UPDATE OF state ON runs
 WHEN NEW.order_key IS NOT NULL AND NEW.state <> OLD.state AND NEW.state <> 'running'
 BEGIN
     UPDATE runs SET cause = NULL, next_at = created_at WHERE id =
         (SELECT o.id FROM runs o
          WHERE o.workflow = NEW.workflow AND o.order_key = NEW.order_key
-           AND o.state NOT IN ('succeeded', 'skipped', 'discarded') AND o.state = 'queued' AND o.cause = 'order'
+           AND o.state NOT IN ('succeeded', 'skipped', 'discarded') AND o.state = 'queued' AND +o.cause = 'order'
            -- One that is put off lets only those go that came before it.
            AND o.place < CASE WHEN NEW.state IN ('queued', 'sleeping') THEN NEW.place ELSE 9223372036854775807 END
          ORDER BY o.place LIMIT 1);
@@ -274,7 +275,7 @@ BEGIN
     UPDATE runs SET cause = NULL, next_at = created_at WHERE id =
         (SELECT o.id FROM runs o
          WHERE o.workflow = OLD.workflow AND o.order_key = OLD.order_key
-           AND o.state NOT IN ('succeeded', 'skipped', 'discarded') AND o.state = 'queued' AND o.cause = 'order'
+           AND o.state NOT IN ('succeeded', 'skipped', 'discarded') AND o.state = 'queued' AND +o.cause = 'order'
          ORDER BY o.place LIMIT 1);
 END;
 -- Another version may order otherwise.

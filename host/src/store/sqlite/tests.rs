@@ -83,6 +83,27 @@ impl Bench {
         tx.commit().unwrap();
     }
 
+    /// Runs one after another, of which the first is due.
+    fn in_order(&self, workflow: WorkflowId, count: u32, key: u8) {
+        let sql = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?3)
+                   INSERT INTO runs (id, tenant, event, message, workflow, connection, generation, state, next_at, cause,
+                     journal_version, run_start, sealed_seed, created_at, order_key, place)
+                   SELECT randomblob(16), 'default', ?1, zeroblob(16), ?1, ?2,
+                     i + (SELECT COALESCE(MAX(generation), 0) FROM runs WHERE workflow = ?1), 'queued',
+                     CASE WHEN i = 1 THEN 0 END, CASE WHEN i > 1 THEN 'order' END, 1, 0, x'00', 0, ?4, i
+                   FROM n";
+        let of = (workflow.as_bytes(), self.connection.as_bytes());
+        let tx = self.c.unchecked_transaction().unwrap();
+        self.c.execute(sql, params![of.0, of.1, count, [key; 32]]).unwrap();
+        tx.commit().unwrap();
+    }
+
+    /// The runs under way change their state.
+    fn end(&self, state: &str) {
+        let sql = "UPDATE runs SET state = ?1, next_at = CASE WHEN ?1 = 'queued' THEN 0 END WHERE state = 'running'";
+        self.c.execute(sql, params![state]).unwrap();
+    }
+
     fn claim(&self, limit: usize) -> Claimed {
         let shares =
             ShareSettings { tenant_weights: Default::default(), max_weight: 10, runs_per_host: 1000 };
@@ -142,6 +163,29 @@ fn a_claim_and_a_start_cost_the_same_beside_a_full_store() {
     for (empty, full) in costs[0].iter().zip(costs[1]) {
         assert!(full <= empty * 2, "steps in an empty and a full store: {costs:?}");
     }
+}
+
+#[test]
+fn the_next_of_an_order_costs_the_same_however_many_wait() {
+    let _alone = ALONE.lock().unwrap();
+    let mut costs = Vec::new();
+    for more in [0, 20_000] {
+        let mut bench = Bench::new();
+        let workflow = bench.workflow("w", "[order]\nby = \"record\"\n");
+        bench.in_order(workflow, 10 + more, 1);
+        bench.in_order(workflow, 10 + more, 2);
+        let (steps, _) = bench.steps(|bench| {
+            for state in ["queued", "succeeded", "discarded", "dead"] {
+                let claimed = bench.claim(8);
+                assert_eq!(of(&claimed, workflow), 2, "{state}: one of each order");
+                bench.end(state);
+            }
+            assert_eq!(bench.claim(8).runs.len(), 0, "behind a dead one");
+            assert_eq!(bench.claim(8).next_at, None);
+        });
+        costs.push(steps);
+    }
+    assert!(costs[1] <= costs[0] * 2, "steps with few and with many that wait: {costs:?}");
 }
 
 #[test]

@@ -170,11 +170,9 @@ pub(super) fn deploy(c: &Connection, x: &NewVersion) -> Result<Deployed> {
         }
     };
     let sql = "INSERT INTO workflow_versions
-                 (workflow, number, tenant, manifest, component, connection, created_at, contract, actor, before)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
-                 (workflow, number, tenant, manifest, component, connection, created_at,
+                 (workflow, number, tenant, manifest, component, connection, created_at, contract, actor, before,
                   weight, concurrency, ordered, skips_stale)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
     let manifest = Manifest::parse(&x.manifest)
         .map_err(|_| StoreError::Corrupt("the manifest of a version".to_owned()))?;
     let (settings, ordering) = (&manifest.run, &manifest.order);
@@ -191,7 +189,7 @@ pub(super) fn deploy(c: &Connection, x: &NewVersion) -> Result<Deployed> {
             x.at.0,
             x.contract,
             x.actor,
-            before
+            before,
             settings.weight,
             settings.concurrency,
             ordering.by.as_ref().map(|_| ordering.on_failure.as_str()),

@@ -55,6 +55,8 @@ impl Bench {
             ),
             component: [0; 32],
             connection: self.connection,
+            contract: String::new(),
+            actor: "admin".to_owned(),
             at: Time(0),
         };
         let workflow = setup::deploy(&self.c, &version).unwrap().workflow;

@@ -24,6 +24,12 @@ impl Time {
         Self(self.0.saturating_add(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
     }
 
+    /// This much earlier.
+    #[must_use]
+    pub fn before(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
+    }
+
     /// How long from `earlier` until this; zero when it is not later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {

@@ -160,6 +160,16 @@ impl Account {
         self.get(&asked).await["Count"].as_u64().expect("a count")
     }
 
+    /// The REST calls so far, oldest first, with the times at which they came and were answered.
+    pub async fn requests(&self) -> Vec<Value> {
+        self.get("requests").await.as_array().cloned().unwrap_or_default()
+    }
+
+    /// Forgets the REST calls so far.
+    pub async fn clear_requests(&self) {
+        self.ask(reqwest::Method::DELETE, "requests", None).await;
+    }
+
     /// A REST call as the API client makes it, e.g. `rest("POST", "tables", …)`; answers status and body.
     pub async fn rest(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
         let form = "grant_type=client_credentials&client_id=demo-client&client_secret=demo-secret";

@@ -14,6 +14,7 @@ use serde_json::json;
 
 use crate::account::{Account, Shared};
 use crate::connection::Peer;
+use crate::environment;
 use crate::error::ApiError;
 use crate::faults::{self, Action};
 use crate::http::{Body, Reply, Request};
@@ -31,6 +32,7 @@ pub async fn handle(
     if shared.is_closed() {
         return cut(&peer);
     }
+    let began = environment::now();
     let id = shared.lock().env.uuid().to_string();
     let request = match read(request).await {
         Ok(request) => request,
@@ -61,11 +63,11 @@ pub async fn handle(
     }
     match &fault {
         Some(Action::DropBefore) => {
-            shared.lock().requests.note(&request, None);
+            shared.lock().requests.note(&request, None, began);
             return cut(&peer);
         }
         Some(Action::DropLate { millis }) => {
-            shared.lock().requests.note(&request, None);
+            shared.lock().requests.note(&request, None, began);
             tokio::spawn(later(Arc::clone(&shared), request, *millis));
             return cut(&peer);
         }
@@ -81,7 +83,7 @@ pub async fn handle(
         Ok(reply) => reply.status,
         Err(error) => error.status,
     };
-    account.requests.note(&request, (!dropped).then_some(status));
+    account.requests.note(&request, (!dropped).then_some(status), began);
     drop(account);
     if dropped {
         return cut(&peer);

@@ -1,14 +1,19 @@
 //! The log of REST calls, for tests that count them.
 //!
-//! It keeps the last [`KEPT`] calls, token calls included: method, path, query, status and time, no
-//! body and no token. A call that ended without an answer has a null status.
+//! It keeps the last [`KEPT`] calls, token calls included: method, path, query, status, and when it came and was
+//! answered, no body and no token. A call that ended without an answer has a null status.
 
 use std::collections::VecDeque;
 
+use jiff::civil::DateTime;
 use serde_json::{Value as Json, json};
 
 use crate::environment;
 use crate::http::Request;
+
+fn text(at: DateTime) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%S%.6f").to_string()
+}
 
 /// How many calls are kept.
 pub const KEPT: usize = 10_000;
@@ -19,6 +24,7 @@ struct Entry {
     path: String,
     query: String,
     status: Option<u16>,
+    began: String,
     at: String,
 }
 
@@ -28,7 +34,7 @@ pub struct RequestLog(VecDeque<Entry>);
 
 impl RequestLog {
     /// Notes a call.
-    pub fn note(&mut self, request: &Request, status: Option<u16>) {
+    pub fn note(&mut self, request: &Request, status: Option<u16>, began: DateTime) {
         if self.0.len() >= KEPT {
             self.0.pop_front();
         }
@@ -37,7 +43,8 @@ impl RequestLog {
             path: request.path.clone(),
             query: request.query_text.clone(),
             status,
-            at: environment::now().strftime("%Y-%m-%dT%H:%M:%S%.3f").to_string(),
+            began: text(began),
+            at: text(environment::now()),
         });
     }
 
@@ -46,7 +53,7 @@ impl RequestLog {
         let entries = self.0.iter().map(|entry| {
             json!({
                 "Method": entry.method, "Path": entry.path, "Query": entry.query,
-                "Status": entry.status, "At": entry.at,
+                "Status": entry.status, "Began": entry.began, "At": entry.at,
             })
         });
         Json::Array(entries.collect())

@@ -139,6 +139,7 @@ fn show(x: &Value) {
         ("started", "started_at"),
         ("finished", "finished_at"),
         ("due again", "next_at"),
+        ("waits for", "waits"),
         ("result", "result"),
         ("failure", "failure"),
         ("next", "next"),

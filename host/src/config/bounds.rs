@@ -43,6 +43,9 @@ pub(super) fn unusable(config: &Config) -> Option<(&'static str, String)> {
         ("runtime.replays", runtime.replays.into(), 1, 1000),
         ("runtime.max_component_mib", runtime.max_component_mib.into(), 1, 1024),
         ("scheduler.concurrency", scheduler.concurrency as u64, 1, 10_000),
+        ("scheduler.runs_per_host", scheduler.runs_per_host.into(), 1, 10_000),
+        ("scheduler.max_weight", scheduler.max_weight.into(), 1, 100),
+        ("scheduler.remember_done_days", scheduler.remember_done_days.into(), 1, 3650),
         ("scheduler.lease_seconds", scheduler.lease_seconds, 1, DAY),
         ("scheduler.idle_seconds", scheduler.idle_seconds, 1, 3600),
         ("scheduler.grace_seconds", scheduler.grace_seconds, 0, 3600),
@@ -99,7 +102,9 @@ pub(super) fn unusable(config: &Config) -> Option<(&'static str, String)> {
     let program = alerts.command.first().filter(|program| !Path::new(program).is_absolute());
     let program =
         program.map(|_| ("alerts.command", "the absolute path of a program, and its arguments".to_owned()));
-    whole.or(seconds).or(rate).or(level).or(webhook).or(program).or(endpoint).or(records)
+    let weights = scheduler.tenant_weights.values().any(|weight| !(1..=1000).contains(weight));
+    let weights = weights.then(|| ("scheduler.tenant_weights", "from 1 to 1000 for each tenant".to_owned()));
+    whole.or(seconds).or(weights).or(rate).or(level).or(webhook).or(program).or(endpoint).or(records)
 }
 
 fn outside<T: PartialOrd + Display>(

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::caspio::CallContext;
 use crate::clock::Time;
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, OrderBy};
 use crate::model::{FieldType, TenantId, WorkflowState};
 use crate::runtime::{CONTRACT, ComponentDigest, Prepared};
 use crate::store::{ConnectionRecord, NewVersion, WorkflowRecord};
@@ -235,6 +235,20 @@ impl Control {
                          written; make such a field in Caspio, or use \"park\" or \"retry\""
                     ),
                 ));
+            }
+        }
+        if let Some(OrderBy::Field(name)) = &manifest.order.by {
+            for trigger in &manifest.triggers {
+                if caspio.fields(&context, &trigger.table).await?.field(name).is_none() {
+                    return Err(ControlError::invalid(
+                        "order-field",
+                        format!(
+                            "`order.by` names the field {name}, which the table {} of a trigger does not have; correct it, or use \
+                             by = \"record\"",
+                            trigger.table
+                        ),
+                    ));
+                }
             }
         }
         if grants.views().next().is_some() {

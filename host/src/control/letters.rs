@@ -394,6 +394,9 @@ pub(super) fn next_step(id: RunId, state: RunState, cause: Option<Cause>) -> Opt
         (RunState::Sleeping, _) => Some(format!(
             "it goes on by itself; to wake it now: caspian run wake {id}; or: caspian run discard {id} --reason \"…\""
         )),
+        (RunState::Skipped, Some(Cause::Stale)) => {
+            Some("nothing is to be done: what is newer is done already".to_owned())
+        }
         (RunState::Parked | RunState::Dead, _) => Some(format!(
             "mend what is wrong, then: caspian run redrive {id}; or: caspian run discard {id} --reason \"…\""
         )),

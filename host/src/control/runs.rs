@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Time;
 use crate::journal::decode_step;
-use crate::model::{Answer, Cause, RunId, RunState, TenantId};
+use crate::manifest::Manifest;
+use crate::model::{Answer, Cause, RunId, RunState, TenantId, WorkflowState};
 use crate::runtime::OutputLine;
 use crate::secrets::DataKey;
 use crate::store::{RunFilter, RunRecord, StepRecord, StepState};
@@ -152,6 +153,8 @@ pub struct RunDetail {
     pub origin: Option<RunId>,
     /// The run that began this one anew.
     pub successor: Option<RunId>,
+    /// What it waits for, when it is queued.
+    pub waits: Option<String>,
     /// Its steps.
     pub steps: Vec<StepView>,
     /// What its attempts wrote.
@@ -251,6 +254,7 @@ impl Control {
                 note: None,
                 origin,
                 successor,
+                waits: None,
                 steps,
                 output: Vec::new(),
             });
@@ -279,8 +283,21 @@ impl Control {
             });
         }
         let next = super::letters::next_step(id, record.state, record.cause);
+        let waits = self.waits(tenant, &record).await?;
         let run = record.into();
-        Ok(RunDetail { run, contents: "kept", result, failure, next, note, origin, successor, steps, output })
+        Ok(RunDetail {
+            run,
+            contents: "kept",
+            result,
+            failure,
+            next,
+            note,
+            origin,
+            successor,
+            waits,
+            steps,
+            output,
+        })
     }
 }
 
@@ -333,6 +350,50 @@ impl Control {
         self.audit(tenant, "run.resume", &format!("{runs} restored{of}")).await?;
         self.wake.notify_one();
         Ok(ResumedView { runs })
+    }
+}
+
+impl Control {
+    /// What a queued run waits for, when that is another run or a place.
+    async fn waits(&self, tenant: &TenantId, record: &RunRecord) -> Result<Option<String>> {
+        if record.state != RunState::Queued {
+            return Ok(None);
+        }
+        if let Some(earlier) = record.waits_for {
+            let of = match self.store.run(tenant, earlier).await? {
+                Some(run) => format!(", which is {}", run.state),
+                None => String::new(),
+            };
+            return Ok(Some(format!(
+                "the run {earlier} comes before it{of}; see: caspian run show {earlier}"
+            )));
+        }
+        let now = Time::now();
+        if record.cause.is_some() || record.next_at.is_none_or(|due| due > now) {
+            return Ok(None);
+        }
+        let Some(workflow) = self.store.workflow(tenant, &record.workflow_name).await? else {
+            return Ok(None);
+        };
+        if workflow.state == WorkflowState::Paused {
+            let name = workflow.name;
+            return Ok(Some(format!("'{name}' is paused; go on with: caspian workflow resume {name}")));
+        }
+        let running = self.store.run_counts(workflow.id).await?;
+        let running = running.iter().find(|(state, _)| *state == RunState::Running).map_or(0, |(_, n)| *n);
+        let version = self.store.active_version(workflow.id).await?;
+        let limit = version.and_then(|version| Manifest::parse(&version.manifest).ok());
+        let limit = limit.and_then(|manifest| manifest.run.concurrency);
+        Ok(Some(match limit {
+            Some(limit) if running >= u64::from(limit) => {
+                format!(
+                    "{running} runs of '{}' are under way, as many as run.concurrency allows",
+                    workflow.name
+                )
+            }
+            _ => "a place: runs of other workflows are under way, or its connection takes no calls now"
+                .to_owned(),
+        }))
     }
 }
 

@@ -98,6 +98,13 @@ impl Control {
             attention
                 .push(format!("{n} {alerts} not taken ({error}) and told again; see: caspian alert list"));
         }
+        for (workflow, n) in self.store.held_up(tenant).await? {
+            let (runs, hold) = if n == 1 { ("run", "holds") } else { ("runs", "hold") };
+            attention.push(format!(
+                "{n} dead or parked {runs} of '{workflow}' {hold} up later ones of the same record; decide about them, see: \
+                 caspian run letters"
+            ));
+        }
         self.write_counters().await;
         for budget in self.budgets(tenant).await?.into_iter().filter(|budget| budget.used_up) {
             let name = budget.connection;

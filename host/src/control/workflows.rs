@@ -219,6 +219,7 @@ impl Control {
             ));
         }
         self.audit(tenant, action, name).await?;
+        self.wake.notify_one();
         Ok(workflow.into())
     }
 
@@ -248,6 +249,11 @@ impl Control {
         let version = self.store.version(record.id, record.active_version).await?;
         let version = version.ok_or(StoreError::Missing("version"))?;
         let wanted = Manifest::parse(&version.manifest)?.triggers;
+        // Its messages are ordered as this version says from now on, and so is what waits.
+        if let Some(webhook) = self.store.webhook_of(record.id).await? {
+            self.triggers.tell(webhook.id);
+        }
+        self.wake.notify_one();
         if wanted.is_empty() && self.store.webhook_of(record.id).await?.is_none() {
             // It runs by the clock only: nothing of it is in Caspio.
             self.store.activate_workflow(record.id, activate).await?;

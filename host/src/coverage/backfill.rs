@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::caspio::CallContext;
 use crate::clock::Time;
 use crate::faults;
-use crate::ingress::{Found, found_message};
+use crate::ingress::{Found, Sequence, found_message};
 use crate::model::{
     BackfillId, BackfillState, ConnectionId, Criteria, Event, Operator, Query, Row, SortKey, TableSchema,
     TenantId, TriggerKind, Value, WorkflowId,
@@ -133,7 +133,10 @@ impl Coverage {
             .collect();
         let message = match found.is_empty() {
             true => None,
-            false => Some(found_message(&key, &backfill.tenant, backfill.workflow, &found)?),
+            false => {
+                let sequence = Sequence::of_workflow(&*self.parts.store, backfill.workflow).await?;
+                Some(found_message(&key, &backfill.tenant, backfill.workflow, &found, &sequence)?)
+            }
         };
         let taken = u64::try_from(rows.len()).unwrap_or(u64::MAX);
         let reached = rows.last().and_then(Row::pk_id).unwrap_or(backfill.reached);

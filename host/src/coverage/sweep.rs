@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::caspio::{CallContext, Caspio};
 use crate::clock::Time;
 use crate::faults;
-use crate::ingress::{Found, Tagger, found_message, name_tag};
+use crate::ingress::{Found, Sequence, Tagger, found_message, name_tag};
 use crate::model::{Criteria, Event, Operator, Reconcile, Row, RowTags, TableSchema, TriggerKind, Value};
 use crate::secrets::TenantKey;
 use crate::store::{
@@ -26,6 +26,7 @@ struct Round<'a> {
     reconcile: Reconcile,
     schema: &'a TableSchema,
     key: TenantKey,
+    sequence: Sequence,
     caspio: std::sync::Arc<Caspio>,
     context: CallContext,
 }
@@ -77,6 +78,7 @@ impl Coverage {
             reconcile,
             schema: &first.schema,
             key: self.parts.keys.tenant(&sweep.tenant).await?,
+            sequence: Sequence::of_workflow(&*self.parts.store, sweep.workflow).await?,
             caspio: self.parts.connector.connect(sweep.connection).await?,
             context: context.clone(),
         };
@@ -270,5 +272,6 @@ fn message(
     if events.is_empty() {
         return Ok(None);
     }
-    Ok(Some(found_message(&round.key, &round.sweep.tenant, round.sweep.workflow, &events)?))
+    let (sweep, sequence) = (round.sweep, &round.sequence);
+    Ok(Some(found_message(&round.key, &sweep.tenant, sweep.workflow, &events, sequence)?))
 }

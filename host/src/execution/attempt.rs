@@ -11,7 +11,7 @@ use crate::accounts::{ConnectError, Connector, KeyError, Keyring};
 use crate::caspio::{CallContext, Caspio};
 use crate::clock::Time;
 use crate::journal::{Journal, JournalError, Opened};
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, Stale};
 use crate::model::{Cause, Event, RunId, RunState, WorkflowId};
 use crate::runtime::{
     AttemptInput, AttemptReport, ComponentDigest, OutputLine, Prepared, Runtime, WallBudget,
@@ -310,6 +310,19 @@ impl Executor {
                     "run {cause} caused it by its step {step}: depth {depth} (at most {}), of which {self_depth} of this \
                      workflow (at most {}); if that is wanted, raise loop.max_depth or loop.self_depth in the manifest",
                     chain.max_depth, chain.self_depth
+                ),
+            ));
+        }
+        if let Some(newest) = run.newest_done.as_deref().filter(|newest| *newest > event.event_date.as_str())
+            && manifest.order.stale == Stale::Skip
+            && !event.event_date.is_empty()
+        {
+            return verdict(Verdict::skipped(
+                Cause::Stale,
+                format!(
+                    "an event of the same record of {newest} is done already, and this one is of {}; if such events are \
+                     to run, set order.stale = \"run\" in the manifest",
+                    event.event_date
                 ),
             ));
         }

@@ -12,7 +12,7 @@ use crate::secrets::{Secret, TenantKey};
 use crate::store::{Store, StoreError, TriggerRecord, WebhookRecord, WebhookStage};
 
 use super::signature::Pinned;
-use super::{IngressError, Tagger};
+use super::{IngressError, Sequence, Tagger};
 
 /// A webhook that a message came to.
 pub struct Hook {
@@ -20,6 +20,7 @@ pub struct Hook {
     pub(super) secret: Option<Secret>,
     pub(super) pinned: Option<Pinned>,
     pub(super) key: TenantKey,
+    pub(super) sequence: Sequence,
 }
 
 impl Hook {
@@ -108,7 +109,8 @@ impl Hooks {
             None => None,
         };
         let pinned = record.pinned_signature.as_deref().and_then(Pinned::parse);
-        let hook = Arc::new(Hook { record, secret, pinned, key });
+        let sequence = Sequence::of_workflow(&*self.store, record.workflow).await?;
+        let hook = Arc::new(Hook { record, secret, pinned, key, sequence });
         if let Ok(mut known) = self.known.write()
             // Changed while it was read: what was read may be old.
             && known.1 == changes

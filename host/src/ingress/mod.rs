@@ -8,6 +8,7 @@
 
 mod cut;
 mod hooks;
+mod order;
 mod signature;
 mod store;
 mod tags;
@@ -19,6 +20,7 @@ use crate::store::StoreError;
 
 pub use cut::MOST_ROWS;
 pub use hooks::{Hook, Hooks};
+pub use order::Sequence;
 pub use store::{Accepted, Found, StoredEvent, found_message, persist, persist_by_hand, tick_message};
 pub use tags::{Tagger, name_tag};
 pub use verify::{RawMessage, Verified, VerifiedMessage, verify};

@@ -11,7 +11,7 @@ use crate::telemetry;
 use super::cut::{Cut, cut, message_id};
 use super::twins;
 use super::verify::Content;
-use super::{Hooks, IngressError, VerifiedMessage};
+use super::{Hooks, IngressError, Sequence, VerifiedMessage};
 
 /// An event that is durable, and the run that it starts. Only [`persist`] makes one.
 #[derive(Debug)]
@@ -94,8 +94,9 @@ pub async fn persist(
                     };
                     let suspicions = suspicions(store, &hook.key, hooks.lineage(), arrival, &events).await?;
                     for (event, suspicion) in events.iter().zip(suspicions) {
-                        new.events
-                            .push(NewEvent { suspicion, ..new_event(&data_key, event, hook.tags(event))? });
+                        let order_key = hook.sequence.key(&hook.key, event);
+                        let plain = new_event(&data_key, event, hook.tags(event))?;
+                        new.events.push(NewEvent { suspicion, order_key, ..plain });
                     }
                     if hook.record.twinned {
                         let twins = twins::of(&hook.key, object, &events);
@@ -152,7 +153,8 @@ pub async fn persist_by_hand(
     events: &[Event],
 ) -> Result<Accepted, IngressError> {
     let events: Vec<Found> = events.iter().map(|e| Found { event: e.clone(), tags: Vec::new() }).collect();
-    let new = own_message(key, tenant, Origin::Person(workflow), &events)?;
+    let sequence = Sequence::of_workflow(store, workflow).await?;
+    let new = own_message(key, tenant, Origin::Person(workflow), &events, &sequence)?;
     let stored: Vec<StoredEvent> = new.events.iter().map(|e| StoredEvent { run: e.run }).collect();
     Ok(match store.ingest(new).await? {
         Ingested::Stored(_) => Accepted::Stored(stored),
@@ -178,8 +180,9 @@ pub fn found_message(
     tenant: &TenantId,
     workflow: WorkflowId,
     events: &[Found],
+    sequence: &Sequence,
 ) -> Result<NewMessage, IngressError> {
-    own_message(key, tenant, Origin::Sweep(workflow), events)
+    own_message(key, tenant, Origin::Sweep(workflow), events, sequence)
 }
 
 /// A message of a schedule's tick.
@@ -193,7 +196,7 @@ pub fn tick_message(
     event: &Event,
 ) -> Result<NewMessage, IngressError> {
     let found = Found { event: event.clone(), tags: Vec::new() };
-    own_message(key, tenant, Origin::Schedule(workflow), &[found])
+    own_message(key, tenant, Origin::Schedule(workflow), &[found], &Sequence::default())
 }
 
 /// A message that no webhook brought.
@@ -202,6 +205,7 @@ fn own_message(
     tenant: &TenantId,
     origin: Origin,
     events: &[Found],
+    sequence: &Sequence,
 ) -> Result<NewMessage, IngressError> {
     let id = MessageId::new();
     let (data_key, wrapped_key) = key.new_data_key(id.as_bytes())?;
@@ -221,8 +225,11 @@ fn own_message(
         pin_signature: None,
         events: events
             .iter()
-            .map(|found| new_event(&data_key, &found.event, found.tags.clone()))
-            .collect::<Result<_, _>>()?,
+            .map(|found| {
+                let order_key = sequence.key(key, &found.event);
+                Ok(NewEvent { order_key, ..new_event(&data_key, &found.event, found.tags.clone())? })
+            })
+            .collect::<Result<_, IngressError>>()?,
         at: Time::now(),
     })
 }
@@ -247,6 +254,7 @@ fn new_event(key: &DataKey, event: &Event, tags: Vec<(i64, RowTags)>) -> Result<
         run,
         sealed_seed: key.seal("runs", "seed", run.as_bytes(), &seed)?,
         tags,
+        order_key: None,
         twin: None,
     })
 }

@@ -191,7 +191,8 @@ mod tests {
             triggers: Vec::new(),
             created_at: Time::now(),
         };
-        Arc::new(Hook { record, secret: Some(Secret::new(SECRET.to_owned())), pinned: None, key })
+        let (secret, sequence) = (Some(Secret::new(SECRET.to_owned())), crate::ingress::Sequence::default());
+        Arc::new(Hook { record, secret, pinned: None, key, sequence })
     }
 
     fn content(body: &str) -> Option<Content> {

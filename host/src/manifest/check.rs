@@ -103,6 +103,14 @@ pub(super) fn check(raw: Raw, text: &str) -> Result<Manifest, ManifestError> {
             ),
         );
     }
+    let order = spanned_or_default(raw.order);
+    if let Some(mistake) = order.0.mistake() {
+        return wrong(order.1, mistake.to_owned());
+    }
+    let run = spanned_or_default(raw.run);
+    if let Some((name, allowed)) = run.0.out_of_range() {
+        return wrong(run.1, format!("`run.{name}` must be {allowed}"));
+    }
     let mut settings = BTreeMap::new();
     for (name, value) in raw.settings {
         let at = value.span().start;
@@ -126,7 +134,8 @@ pub(super) fn check(raw: Raw, text: &str) -> Result<Manifest, ManifestError> {
         retry: retry.0,
         effects: effects.0,
         chain: chain.0,
-        run: raw.run,
+        order: order.0,
+        run: run.0,
         settings,
     })
 }

@@ -107,10 +107,33 @@ impl Chain {
 }
 
 /// `[run]` of a manifest.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RunSettings {
     /// The same read again within a run is answered from the first one, without a call, until the run writes to the
     /// table. Default false: a workflow that reads again may want to see what others changed.
     pub cache_reads: bool,
+    /// Runs under way at once, at most 10,000. Default none: as many as there are places. For a workflow whose runs
+    /// get in each other's way.
+    pub concurrency: Option<u32>,
+    /// Share of the places against the tenant's other workflows, when more runs are due than there are places.
+    /// Default 1, at most 100 (and the host's own `scheduler.max_weight`).
+    pub weight: u32,
+}
+
+impl Default for RunSettings {
+    fn default() -> Self {
+        Self { cache_reads: false, concurrency: None, weight: 1 }
+    }
+}
+
+impl RunSettings {
+    /// The first one that is out of range: its name and what is allowed.
+    pub(super) fn out_of_range(&self) -> Option<(&'static str, &'static str)> {
+        let checks: [(&'static str, bool, &'static str); 2] = [
+            ("concurrency", self.concurrency.is_none_or(|n| (1..=10_000).contains(&n)), "1 to 10000"),
+            ("weight", (1..=100).contains(&self.weight), "1 to 100"),
+        ];
+        checks.into_iter().find(|(_, ok, _)| !ok).map(|(name, _, allowed)| (name, allowed))
+    }
 }

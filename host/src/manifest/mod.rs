@@ -10,6 +10,7 @@ mod effects;
 mod error;
 mod grants;
 mod limits;
+mod order;
 mod raw;
 mod schedule;
 
@@ -21,6 +22,7 @@ pub use effects::{Effects, Undecided};
 pub use error::ManifestError;
 pub use grants::{DirectoryOp, FileOp, Grants, Op, ViewOp};
 pub use limits::{Chain, LimitSettings, Retry, RunSettings};
+pub use order::{OnFailure, Order, OrderBy, Stale};
 pub use schedule::{Missed, Schedule};
 
 /// Caspio's event sources: the five of its contract and the two that its own n8n node sends.
@@ -67,7 +69,9 @@ pub struct Manifest {
     pub effects: Effects,
     /// How long chains of runs may be.
     pub chain: Chain,
-    /// How a run goes about its work.
+    /// In which order events of a record run.
+    pub order: Order,
+    /// How a run goes about its work, and how many at once.
     pub run: RunSettings,
     /// What the guest reads by `settings`.
     pub settings: BTreeMap<String, String>,

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{Chain, DirectoryOp, Effects, FileOp, LimitSettings, Missed, Op, Retry, RunSettings, ViewOp};
+use super::{
+    Chain, DirectoryOp, Effects, FileOp, LimitSettings, Missed, Op, Order, Retry, RunSettings, ViewOp,
+};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -22,8 +24,8 @@ pub(super) struct Raw {
     pub(super) effects: Option<Spanned<Effects>>,
     #[serde(rename = "loop")]
     pub(super) chain: Option<Spanned<Chain>>,
-    #[serde(default)]
-    pub(super) run: RunSettings,
+    pub(super) order: Option<Spanned<Order>>,
+    pub(super) run: Option<Spanned<RunSettings>>,
     #[serde(default)]
     pub(super) settings: BTreeMap<String, Spanned<toml::Value>>,
 }

@@ -1,4 +1,4 @@
-use crate::manifest::{DirectoryOp, FileOp, Manifest, Op, ViewOp};
+use crate::manifest::{DirectoryOp, FileOp, Manifest, OnFailure, Op, Order, OrderBy, Stale, ViewOp};
 use crate::model::TriggerKind;
 
 const GOOD: &str = r#"
@@ -56,6 +56,8 @@ fn a_good_manifest_says_what_it_says() {
     assert_eq!(m.retry.attempts, 6);
     assert_eq!((m.chain.max_depth, m.chain.self_depth, m.chain.record_runs_per_minute), (8, 0, 20));
     assert!(!m.run.cache_reads);
+    assert_eq!((m.run.concurrency, m.run.weight), (None, 1));
+    assert_eq!(m.order, Order::default());
     assert_eq!(m.settings["title"], "Welcome");
     assert_eq!(m.settings["days"], "3");
 }
@@ -95,6 +97,11 @@ fn every_mistake_is_named_with_its_place() {
             "`loop.record_runs_per_minute` must be",
         ),
         (format!("{base}{trigger}[run]\ncache = true\n"), 7, "unknown field `cache`"),
+        (format!("{base}{trigger}[run]\nconcurrency = 0\n"), 6, "`run.concurrency` must be 1 to 10000"),
+        (format!("{base}{trigger}[run]\nweight = 101\n"), 6, "`run.weight` must be 1 to 100"),
+        (format!("{base}{trigger}[order]\nby = \"table\"\n"), 7, "unknown variant"),
+        (format!("{base}{trigger}[order]\nby = {{ field = \"\" }}\n"), 6, "with the name of a field"),
+        (format!("{base}{trigger}[order]\non_failure = \"go-on\"\n"), 6, "goes with `order.by` only"),
         (format!("{base}{trigger}[limits]\nfuell = 1\n"), 7, "unknown field `fuell`"),
         ("name = \"w\n".to_owned(), 1, ""),
     ] {
@@ -103,6 +110,18 @@ fn every_mistake_is_named_with_its_place() {
         assert_eq!(error.line, line, "{text}\n{error}");
         assert!(error.column >= 1);
     }
+}
+
+#[test]
+fn an_order_says_what_waits_for_what() {
+    let order = |text: &str| Manifest::parse(&format!("{GOOD}\n[order]\n{text}\n")).unwrap().order;
+    assert_eq!(order("by = \"record\""), Order { by: Some(OrderBy::Record), ..Order::default() });
+    let by = Some(OrderBy::Field("Patient".to_owned()));
+    assert_eq!(
+        order("by = { field = \"Patient\" }\non_failure = \"go-on\"\nstale = \"skip\""),
+        Order { by, on_failure: OnFailure::GoOn, stale: Stale::Skip }
+    );
+    assert_eq!(order("stale = \"skip\"").by, None);
 }
 
 #[test]

@@ -119,6 +119,8 @@ text_enum!(
     OwnWrite = "own-write",
     /// Its record has started as many runs in the last minute as the manifest allows (the run waits).
     RecordPace = "record-pace",
+    /// An earlier event of its record, or one with the same value of a field, is not done yet (the run waits).
+    Order = "order",
     /// The connection's budget of integration calls is used up (the run waits).
     Budget = "budget",
     /// The host was shut down in the middle (the run waits).

@@ -1,12 +1,13 @@
 //! Takes queued runs and lets them be executed.
 //!
 //! One loop claims due runs, as many as there is room for, in one commit; each then executes in a
-//! task of its own. It sleeps until a run falls due, a slot gets free, or a new run is announced. Runs of a
-//! connection that takes no calls now are left queued. After a start, runs that an earlier process
+//! task of its own. Which ones is the store's choice, fair between tenants and workflows (`store/fair.rs`). It sleeps until a run falls
+//! due, a place gets free, or a new run is announced. Runs of a connection that takes no calls now are left queued. After a start, runs that an earlier process
 //! left `running` are queued again. When the store fails, the loop waits and goes on.
 
 mod schedules;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 use crate::clock::Time;
 use crate::execution::Executor;
 use crate::model::Cause;
-use crate::store::{Claim, ClaimedRun, StoreError};
+use crate::store::{Claim, Claimed, ClaimedRun, ShareSettings, StoreError};
 
 pub use schedules::Schedules;
 
@@ -30,6 +31,18 @@ pub struct SchedulerSettings {
     /// Runs executed at the same time. Default 64: a run mostly waits for Caspio, which allows a few
     /// calls a second; more would only hold memory.
     pub concurrency: usize,
+    /// Runs executed at the same time against one integration host (an account of Caspio), of all its connections. Default
+    /// 48: an account that answers slowly leaves a quarter of the places to the others.
+    pub runs_per_host: u32,
+    /// Weights of tenants, when more runs are due than there are places, e.g. `{ clinic = 3 }`; one that is not named has 1.
+    /// Default none: all are equal.
+    pub tenant_weights: BTreeMap<String, u32>,
+    /// What `run.weight` of a manifest counts for at most. Default 10: a workflow that is ten times as important as the others gets
+    /// nearly all places already.
+    pub max_weight: u32,
+    /// Days for which it is known how new the newest event of a record is that a workflow is done with, where older
+    /// ones are skipped. Default 30: a webhook that is older comes no more.
+    pub remember_done_days: u32,
     /// Seconds that a claim is marked to hold. Default 300. Of use to stores that several hosts share; a data folder has
     /// one host, and takes runs back at its start only.
     pub lease_seconds: u64,
@@ -43,7 +56,16 @@ pub struct SchedulerSettings {
 
 impl Default for SchedulerSettings {
     fn default() -> Self {
-        Self { concurrency: 64, lease_seconds: 300, idle_seconds: 5, grace_seconds: 20 }
+        Self {
+            concurrency: 64,
+            runs_per_host: 48,
+            tenant_weights: BTreeMap::new(),
+            max_weight: 10,
+            remember_done_days: 30,
+            lease_seconds: 300,
+            idle_seconds: 5,
+            grace_seconds: 20,
+        }
     }
 }
 
@@ -51,6 +73,7 @@ impl Default for SchedulerSettings {
 pub struct Scheduler {
     executor: Executor,
     settings: SchedulerSettings,
+    shares: Arc<ShareSettings>,
     wake: Arc<Notify>,
     room: Arc<Semaphore>,
     /// Says true when runs under way must end where they are.
@@ -62,7 +85,12 @@ impl Scheduler {
     #[must_use]
     pub fn new(executor: Executor, settings: SchedulerSettings, wake: Arc<Notify>) -> Self {
         let room = Arc::new(Semaphore::new(settings.concurrency.max(1)));
-        Self { executor, settings, wake, room, cut: watch::Sender::new(false) }
+        let shares = Arc::new(ShareSettings {
+            tenant_weights: settings.tenant_weights.clone(),
+            max_weight: settings.max_weight.max(1),
+            runs_per_host: settings.runs_per_host.max(1),
+        });
+        Self { executor, settings, shares, wake, room, cut: watch::Sender::new(false) }
     }
 
     /// Queues what an earlier process left running. Call once, before [`run`](Self::run).
@@ -83,11 +111,11 @@ impl Scheduler {
     pub async fn run(&self, mut stop: watch::Receiver<bool>) {
         while !*stop.borrow() {
             let pause = match self.claim().await {
-                Ok(claimed) if !claimed.is_empty() => {
-                    self.start(claimed);
+                Ok(claimed) if !claimed.runs.is_empty() => {
+                    self.start(claimed.runs);
                     Duration::ZERO
                 }
-                Ok(_) => self.until_due().await,
+                Ok(claimed) => self.until_due(claimed.next_at),
                 Err(error) => {
                     tracing::error!(code = error.code(), "runs can't be claimed; trying again");
                     Duration::from_secs(1)
@@ -114,10 +142,10 @@ impl Scheduler {
         }
     }
 
-    async fn claim(&self) -> Result<Vec<ClaimedRun>, StoreError> {
+    async fn claim(&self) -> Result<Claimed, StoreError> {
         let limit = self.room.available_permits();
         if limit == 0 {
-            return Ok(Vec::new());
+            return Ok(Claimed { runs: Vec::new(), next_at: None });
         }
         let parts = self.executor.parts();
         let now = Time::now();
@@ -128,6 +156,7 @@ impl Scheduler {
             lease_until: now.after(Duration::from_secs(self.settings.lease_seconds)),
             blocked: parts.connector.clients().without_budget(),
             no_calls_left: parts.connector.clients().no_calls_left(),
+            shares: self.shares.clone(),
         };
         crate::faults::pass("scheduler.before-claim");
         let claimed = parts.store.claim(claim).await?;
@@ -154,22 +183,17 @@ impl Scheduler {
         }
     }
 
-    /// How long until the next run is due, at most the idle time. Without room, a run that ends wakes the loop.
-    async fn until_due(&self) -> Duration {
+    /// How long until the next run is due, at most the idle time. Without room, a run that ends wakes the loop; as it
+    /// does for runs that are due and wait for their turn.
+    fn until_due(&self, next_at: Option<Time>) -> Duration {
         let idle = Duration::from_secs(self.settings.idle_seconds.max(1));
         if self.room.available_permits() == 0 {
             return idle;
         }
-        let parts = self.executor.parts();
-        let due = match parts.store.next_due().await {
-            Ok(Some(due)) => due.since(Time::now()),
-            _ => idle,
-        };
-        if due > Duration::ZERO {
-            return due.min(idle);
-        }
-        // A run that is due but was not claimed waits for its connection's budget.
-        let budget = parts.connector.clients().next_budget().unwrap_or_default();
-        budget.clamp(Duration::from_millis(20), idle)
+        let due = next_at.map_or(idle, |due| due.since(Time::now()));
+        // A run that is due may wait for its connection's budget.
+        let budget = self.executor.parts().connector.clients().next_budget();
+        let budget = budget.map_or(idle, |budget| budget.max(Duration::from_millis(20)));
+        due.min(budget).min(idle)
     }
 }

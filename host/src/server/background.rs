@@ -171,6 +171,11 @@ async fn own_writes(host: Arc<Host>) {
         // An event that came in time may wait as long again.
         let kept = host.lineage.window().saturating_mul(2).saturating_add(OWN_WRITES);
         let before = Time(Time::now().0.saturating_sub(i64::try_from(kept.as_micros()).unwrap_or(i64::MAX)));
+        let days = u64::from(host.remember_done_days);
+        let done = Time::now().before(Duration::from_secs(days.saturating_mul(86_400)));
+        if let Err(error) = host.store.drop_done(done).await {
+            tracing::warn!(code = error.code(), "what is done can't be forgotten");
+        }
         match host.store.drop_writes(before).await {
             Ok(dropped) => tracing::debug!(dropped, "old writes dropped"),
             Err(error) => tracing::warn!(code = error.code(), "old writes can't be dropped"),

@@ -87,6 +87,8 @@ pub struct Host {
     /// Rung when runs were queued.
     pub(super) wake: Arc<Notify>,
     pub(super) lineage: LineageSettings,
+    /// `scheduler.remember_done_days`
+    pub(super) remember_done_days: u32,
     ready: AtomicBool,
 }
 
@@ -188,6 +190,7 @@ impl Host {
             feed,
             wake,
             lineage: config.lineage,
+            remember_done_days: config.scheduler.remember_done_days,
             ready: AtomicBool::new(false),
         })
     }

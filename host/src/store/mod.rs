@@ -5,6 +5,7 @@
 //! records (see `secrets`). A write that returned `Ok` is durable. Every write of a run is fenced by
 //! its lease, so that a host that lost a run can't write to it any more.
 
+mod fair;
 mod records;
 pub mod sqlite;
 
@@ -13,6 +14,7 @@ use async_trait::async_trait;
 use crate::clock::Time;
 use crate::model::{ConnectionId, RunId, TenantId, WebhookId, WorkflowId};
 
+pub use fair::{Load, Shares, Waiting};
 pub use records::*;
 
 /// Why the store did not do it.
@@ -195,10 +197,11 @@ pub trait Store: Send + Sync + 'static {
     /// Keeps a message with its events and runs, once.
     async fn ingest(&self, message: NewMessage) -> Result<Ingested>;
 
-    /// Takes queued runs that are due, oldest first.
-    async fn claim(&self, claim: Claim) -> Result<Vec<ClaimedRun>>;
-    /// When the next queued run falls due.
-    async fn next_due(&self) -> Result<Option<Time>>;
+    /// Takes queued runs that are due, fair between tenants and workflows, within the limits of runs at once, those of a
+    /// record in their order.
+    async fn claim(&self, claim: Claim) -> Result<Claimed>;
+    /// Forgets which events were done before this time; returns of how many records.
+    async fn drop_done(&self, before: Time) -> Result<u64>;
     /// After a start: runs that an earlier process left `running` are queued again, or dead with
     /// `host-crash` after `max_crashes` crashes without progress. Returns (queued, dead).
     async fn recover(&self, now: Time, max_crashes: u32) -> Result<(u64, u64)>;
@@ -264,6 +267,8 @@ pub trait Store: Send + Sync + 'static {
         tenant: &TenantId,
         cause: crate::model::Cause,
     ) -> Result<Vec<(String, u64)>>;
+    /// Names of workflows of which dead or parked runs hold up others of their record, and how many do.
+    async fn held_up(&self, tenant: &TenantId) -> Result<Vec<(String, u64)>>;
     /// How many runs of a tenant (none: of all) are in which state.
     async fn run_totals(&self, tenant: Option<&TenantId>) -> Result<Vec<(crate::model::RunState, u64)>>;
     /// Writes a consistent copy of the whole store into a new file while work goes on.

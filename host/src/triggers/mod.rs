@@ -149,6 +149,11 @@ impl Triggers {
         }
     }
 
+    /// Tells that something changed that goes with a webhook.
+    pub fn tell(&self, webhook: WebhookId) {
+        (self.on_change)(webhook);
+    }
+
     /// How webhooks are looked after.
     #[must_use]
     pub fn settings(&self) -> &TriggerSettings {

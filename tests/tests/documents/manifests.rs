@@ -63,7 +63,7 @@ fn manifest(sections: &BTreeMap<&str, String>) -> String {
     format!(
         "name = \"documented\"\ncomponent = \"documented.wasm\"\nconnection = \"clinic\"\n{}\n[[trigger]]\n\
          event = \"record-update\"\ntable = \"Patients\"\n{}\n[grants]\ntables = {{ Tasks = [\"create\"] }}\n{}\n\
-         [limits]\n{}\n[retry]\n{}\n[effects]\n{}\n[loop]\n{}\n[run]\n{}\n",
+         [limits]\n{}\n[retry]\n{}\n[effects]\n{}\n[loop]\n{}\n[order]\n{}\n[run]\n{}\n",
         part(""),
         part("trigger"),
         part("grants"),
@@ -71,6 +71,7 @@ fn manifest(sections: &BTreeMap<&str, String>) -> String {
         part("retry"),
         part("effects"),
         part("loop"),
+        part("order"),
         part("run"),
     )
 }
@@ -79,7 +80,7 @@ fn manifest(sections: &BTreeMap<&str, String>) -> String {
 async fn the_keys_of_the_manifest_are_all_documented_and_all_taken() {
     let site = Site::start().await;
     let documented = documented();
-    for section in ["", "trigger", "grants", "limits", "retry", "effects", "loop", "run"] {
+    for section in ["", "trigger", "grants", "limits", "retry", "effects", "loop", "order", "run"] {
         let text = manifest(&BTreeMap::from([(section, "no_such_key = 1".to_owned())]));
         let path = write(&site, "documented.wasm", &text);
         let refused = site.host.cli(&["deploy", &path]).await.refused("unknown field `no_such_key`");
@@ -88,7 +89,8 @@ async fn the_keys_of_the_manifest_are_all_documented_and_all_taken() {
         if section.is_empty() {
             taken = taken
                 .difference(
-                    &["trigger", "grants", "limits", "retry", "effects", "loop", "run", "settings"].into(),
+                    &["trigger", "grants", "limits", "retry", "effects", "loop", "order", "run", "settings"]
+                        .into(),
                 )
                 .copied()
                 .collect();
@@ -142,7 +144,15 @@ async fn defaults_and_bounds_of_the_manifest_are_as_documented() {
         deploy("loop", format!("{key} = {}", number(most) + 1)).await.refused(key);
     }
     deploy("loop", chain).await.ok();
-    deploy("run", "cache_reads = true".to_owned()).await.ok();
+    let mut run = "cache_reads = true\n".to_owned();
+    for (key, cells) in documented["run"].iter().filter(|(key, _)| *key != "cache_reads") {
+        run.push_str(&format!("{key} = {}\n", number(&cells[2])));
+        deploy("run", format!("{key} = {}", number(&cells[2]) + 1)).await.refused(key);
+    }
+    deploy("run", run).await.ok();
+    for order in ["by = \"record\"\non_failure = \"go-on\"", "by = { field = \"Email\" }\nstale = \"skip\""] {
+        deploy("order", order.to_owned()).await.ok();
+    }
     deploy("effects", "creates = { Tasks = \"retry\" }".to_owned()).await.ok();
     deploy("trigger", "fields = [\"Email\"]\nbatch = true\nsources = [\"Datasheet\"]".to_owned()).await.ok();
     for source in documented["trigger"]["sources"][0].split('`').skip(1).step_by(2).take(7) {

@@ -74,6 +74,8 @@ pub struct NewEvent {
     pub sealed_seed: Vec<u8>,
     /// Its rows, when their table is swept.
     pub tags: Vec<(i64, RowTags)>,
+    /// Keyed fingerprint of what it shares with events that run one after another with it.
+    pub order_key: Option<[u8; 32]>,
     /// Keyed fingerprint of the change, when another webhook of the workflow may tell of it, too.
     pub twin: Option<[u8; 32]>,
 }

@@ -1,5 +1,8 @@
 //! Runs: claimed, listed. `sealed` fields are ciphertext (see `secrets`).
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use crate::clock::Time;
 use crate::model::{
     Cause, ConnectionId, EventId, MessageId, RunId, RunState, TenantId, TriggerKind, WorkflowId,
@@ -33,6 +36,28 @@ pub struct Claim {
     pub blocked: Vec<ConnectionId>,
     /// Those of them whose budget of calls is used up, so that their runs say so.
     pub no_calls_left: Vec<ConnectionId>,
+    /// How places are shared.
+    pub shares: Arc<ShareSettings>,
+}
+
+/// How the operator shares places.
+#[derive(Debug, Clone)]
+pub struct ShareSettings {
+    /// Weights of tenants; one that is not named has 1.
+    pub tenant_weights: BTreeMap<String, u32>,
+    /// What a workflow's weight counts for at most.
+    pub max_weight: u32,
+    /// Runs under way at once against one integration host.
+    pub runs_per_host: u32,
+}
+
+/// Claimed runs.
+#[derive(Debug)]
+pub struct Claimed {
+    /// The runs.
+    pub runs: Vec<ClaimedRun>,
+    /// When the next run falls due that was not due yet. What is due and was not claimed waits for a place, or for its connection.
+    pub next_at: Option<Time>,
 }
 
 /// A claimed run with all that an attempt needs.
@@ -64,6 +89,8 @@ pub struct ClaimedRun {
     pub lineage: Lineage,
     /// Every row of its event is surely a write of a run.
     pub all_own: bool,
+    /// `eventDate` of the newest event of its record that its workflow is done with; only where older ones are skipped.
+    pub newest_done: Option<String>,
     /// See [`crate::model::JOURNAL_VERSION`].
     pub journal_version: u32,
     /// Start of the run's virtual time.
@@ -163,6 +190,8 @@ pub struct RunRecord {
     pub origin: Option<RunId>,
     /// The run that began this one anew.
     pub successor: Option<RunId>,
+    /// The run that it waits for in order.
+    pub waits_for: Option<RunId>,
     /// Its place in a chain of runs.
     pub lineage: Lineage,
 }

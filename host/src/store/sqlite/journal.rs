@@ -3,12 +3,12 @@
 use rusqlite::{Connection, params};
 
 use crate::clock::Time;
-use crate::model::RunId;
+use crate::model::{RunId, RunState};
 use crate::store::{Counted, Finish, JournalWrite, OutputRecord, Result, StepRecord, StepState};
 
 use super::rows::{all, parsed, run, time, time_opt};
 use super::runs::check_lease;
-use super::writes;
+use super::{order, writes};
 
 pub(super) fn steps(c: &Connection, which: RunId) -> Result<Vec<StepRecord>> {
     let sql = "SELECT number, action, table_name, effect, state, outcome, affected, fingerprint,
@@ -111,6 +111,9 @@ pub(super) fn finish(c: &Connection, which: RunId, owner: &str, x: &Finish) -> R
                    SELECT ?1, (SELECT COALESCE(MAX(number), 0) + 1 FROM run_output WHERE run = ?1),
                      tenant, ?2, ?3, ?4 FROM runs WHERE id = ?1";
         run(c, sql, params![which.as_bytes(), output.sealed_lines, output.truncated, x.at.0])?;
+    }
+    if x.state == RunState::Succeeded {
+        order::note_done(c, which, x.at)?;
     }
     let counted = |kind: Counted| u32::from(x.counted == kind);
     let sql = "UPDATE runs SET state = ?2, cause = ?3, next_at = ?4,

@@ -111,10 +111,11 @@ pub(super) fn decide(
         }
         Decision::Restart { run: new, version, sealed_seed } => {
             let sql = "INSERT INTO runs (id, tenant, event, message, workflow, connection, generation, origin, version,
-                         depth, self_depth, state, next_at, journal_version, run_start, sealed_seed, created_at)
+                         depth, self_depth, order_key, place, state, next_at, journal_version, run_start, sealed_seed,
+                         created_at)
                        SELECT ?2, tenant, event, message, workflow, connection,
                          (SELECT MAX(g.generation) + 1 FROM runs g WHERE g.event = r.event AND g.workflow = r.workflow),
-                         id, ?3, depth, self_depth, 'queued', ?4, ?5, ?4, ?6, ?4
+                         id, ?3, depth, self_depth, order_key, place, 'queued', ?4, ?5, ?4, ?6, ?4
                        FROM runs r WHERE id = ?1";
             let journal = crate::model::JOURNAL_VERSION;
             if run(c, sql, params![which.as_bytes(), new.as_bytes(), version, at.0, journal, sealed_seed])?

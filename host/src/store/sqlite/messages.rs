@@ -8,10 +8,10 @@ use crate::store::{Ingested, NewEvent, NewMessage, Origin, Result, StoreError};
 
 use super::coverage;
 use super::rows::{all, first, parsed, run};
-use super::writes;
+use super::{order, writes};
 
 pub(super) fn ingest(c: &Connection, x: &NewMessage) -> Result<Ingested> {
-    let Target { gone, deleted, workflow, connection } = target(c, x)?;
+    let Target { gone, deleted, workflow, connection, ordered } = target(c, x)?;
     let webhook = match &x.origin {
         Origin::Webhook(id) => Some(*id.as_bytes()),
         Origin::Person(_) | Origin::Sweep(_) | Origin::Schedule(_) => None,
@@ -67,7 +67,8 @@ pub(super) fn ingest(c: &Connection, x: &NewMessage) -> Result<Ingested> {
                 known.then_some(Cause::Duplicate)
             }
         };
-        add_run(c, x, event, skipped, workflow, connection)?;
+        let order = ordered.as_deref().zip(event.order_key.as_ref());
+        add_run(c, x, event, skipped, workflow, connection, order)?;
         if let (Some(suspicion), Some(webhook)) = (&event.suspicion, webhook) {
             writes::suspect(c, *event.id.as_bytes(), webhook, suspicion, x.at)?;
         }
@@ -103,6 +104,8 @@ struct Target {
     deleted: bool,
     workflow: [u8; 16],
     connection: [u8; 16],
+    /// How the active version orders events.
+    ordered: Option<String>,
 }
 
 /// The state that counts is the one of now: the webhook may have been removed while the message was
@@ -111,19 +114,26 @@ fn target(c: &Connection, x: &NewMessage) -> Result<Target> {
     let (what, sql, id) = match &x.origin {
         Origin::Webhook(id) => (
             "webhook",
-            "SELECT NOT h.replaced AND h.stage IN ('tombstone', 'removing', 'retiring'), h.workflow, h.connection, w.deleted_at IS NOT NULL
-             FROM webhooks h JOIN workflows w ON w.id = h.workflow WHERE h.id = ?1",
+            "SELECT NOT h.replaced AND h.stage IN ('tombstone', 'removing', 'retiring'), h.workflow, h.connection, w.deleted_at IS NOT NULL, v.ordered
+             FROM webhooks h JOIN workflows w ON w.id = h.workflow
+             JOIN workflow_versions v ON v.workflow = w.id AND v.number = w.active_version WHERE h.id = ?1",
             id.as_bytes(),
         ),
         Origin::Person(id) | Origin::Sweep(id) | Origin::Schedule(id) => (
             "workflow",
-            "SELECT deleted_at IS NOT NULL, w.id, v.connection, deleted_at IS NOT NULL FROM workflows w
+            "SELECT deleted_at IS NOT NULL, w.id, v.connection, deleted_at IS NOT NULL, v.ordered FROM workflows w
              JOIN workflow_versions v ON v.workflow = w.id AND v.number = w.active_version WHERE w.id = ?1",
             id.as_bytes(),
         ),
     };
     let found = first(c, sql, params![id], |r| {
-        Ok(Target { gone: r.get(0)?, deleted: r.get(3)?, workflow: r.get(1)?, connection: r.get(2)? })
+        Ok(Target {
+            gone: r.get(0)?,
+            deleted: r.get(3)?,
+            workflow: r.get(1)?,
+            connection: r.get(2)?,
+            ordered: r.get(4)?,
+        })
     })?;
     found.ok_or(StoreError::Missing(what))
 }
@@ -160,15 +170,24 @@ fn add_run(
     skipped: Option<Cause>,
     workflow: [u8; 16],
     connection: [u8; 16],
+    order: Option<(&str, &[u8; 32])>,
 ) -> Result<()> {
     let (state, cause, next_at, finished_at) = match skipped {
         Some(cause) => (RunState::Skipped, Some(cause.as_str()), None, Some(x.at.0)),
         None => (RunState::Queued, None, Some(x.at.0), None),
     };
+    let order = order.filter(|_| skipped.is_none());
+    let (mut cause, mut next_at, mut place) = (cause, next_at, 0);
+    if let Some((ordered, key)) = order {
+        place = order::next_place(c, workflow, key)?;
+        if order::waits(c, workflow, (key, place), ordered, None)? {
+            (cause, next_at) = (Some(Cause::Order.as_str()), None);
+        }
+    }
     let sql = "INSERT INTO runs
                  (id, tenant, event, message, workflow, connection, state, cause, next_at,
-                  journal_version, run_start, sealed_seed, created_at, finished_at)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?11, ?13)";
+                  journal_version, run_start, sealed_seed, created_at, finished_at, order_key, place)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?11, ?13, ?14, ?15)";
     run(
         c,
         sql,
@@ -185,7 +204,9 @@ fn add_run(
             JOURNAL_VERSION,
             x.at.0,
             event.sealed_seed,
-            finished_at
+            finished_at,
+            order.map(|(_, key)| key),
+            place
         ],
     )
     .map(drop)

@@ -1,7 +1,8 @@
 //! SQLite in one file: WAL, `synchronous=FULL`, one writer thread, readers beside it.
 //!
 //! Files: `open` (pragmas, migrations), `writer` (group commit), then one a subject: `setup`
-//! (tenants, connections, workflows, versions), `webhooks`, `messages`, `runs` (claim, recover, list), `journal`,
+//! (tenants, connections, workflows, versions), `webhooks`, `messages`, `runs` (claim, recover, list), `lanes` (their
+//! queues), `order` (one after another), `journal`,
 //! `writes` (of runs, and the events they caused), `alerts`.
 
 mod alerts;
@@ -9,15 +10,19 @@ mod backfills;
 mod coverage;
 mod events;
 mod journal;
+mod lanes;
 mod letters;
 mod messages;
 mod open;
+mod order;
 mod retention;
 mod rows;
 mod runs;
 mod schedules;
 mod setup;
 mod state;
+#[cfg(test)]
+mod tests;
 mod webhooks;
 mod writer;
 mod writes;
@@ -46,6 +51,7 @@ pub struct SqliteStore {
     writer: writer::Writer,
     readers: Arc<Readers>,
     recent: writes::Recent,
+    shares: Arc<Mutex<Shares>>,
 }
 
 #[derive(Debug)]
@@ -83,13 +89,14 @@ impl SqliteStore {
     pub fn open(path: &Path) -> Result<Self> {
         let conn = open::writer(path)?;
         let recent = writes::Recent::read(&conn)?;
+        lanes::open(&conn)?;
         let writer = writer::Writer::start(conn)?;
         let readers = Readers {
             path: path.to_owned(),
             idle: Mutex::new(Vec::new()),
             permits: Arc::new(Semaphore::new(READERS)),
         };
-        Ok(Self { writer, readers: Arc::new(readers), recent })
+        Ok(Self { writer, readers: Arc::new(readers), recent, shares: Arc::default() })
     }
 
     /// Runs a query on a thread where it may block.
@@ -272,11 +279,16 @@ impl Store for SqliteStore {
     async fn ingest(&self, message: NewMessage) -> Result<Ingested> {
         self.writer.write(move |c| messages::ingest(c, &message)).await
     }
-    async fn claim(&self, claim: Claim) -> Result<Vec<ClaimedRun>> {
-        self.writer.write(move |c| runs::claim(c, &claim)).await
+    async fn claim(&self, claim: Claim) -> Result<Claimed> {
+        let shares = self.shares.clone();
+        self.writer.write(move |c| runs::claim(c, &claim, &shares)).await
     }
-    async fn next_due(&self) -> Result<Option<Time>> {
-        self.read(runs::next_due).await
+    async fn drop_done(&self, before: Time) -> Result<u64> {
+        self.writer.write(move |c| order::drop_done(c, before)).await
+    }
+    async fn held_up(&self, tenant: &TenantId) -> Result<Vec<(String, u64)>> {
+        let tenant = tenant.clone();
+        self.read(move |c| runs::held_up(c, &tenant)).await
     }
     async fn recover(&self, now: Time, max_crashes: u32) -> Result<(u64, u64)> {
         self.writer.write(move |c| runs::recover(c, now, max_crashes)).await

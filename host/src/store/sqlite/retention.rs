@@ -145,7 +145,9 @@ pub(super) fn shred(c: &Connection, which: &[MessageId], x: &Over) -> Result<u64
              WHERE run IN (SELECT r.id FROM events e JOIN runs r ON r.event = e.id WHERE e.message = ?1)",
             "DELETE FROM run_output
              WHERE run IN (SELECT r.id FROM events e JOIN runs r ON r.event = e.id WHERE e.message = ?1)",
-            "UPDATE runs SET sealed_seed = x'', sealed_result = NULL, sealed_failure = NULL, sealed_note = NULL
+            // A dead one goes on holding up those that come after it.
+            "UPDATE runs SET sealed_seed = x'', sealed_result = NULL, sealed_failure = NULL, sealed_note = NULL,
+               order_key = CASE WHEN state = 'dead' THEN order_key END
              WHERE event IN (SELECT id FROM events WHERE message = ?1)",
         ] {
             run(c, sql, params![key])?;

@@ -1,5 +1,7 @@
 //! Runs: claim, recover after a crash, list.
 
+use std::sync::{Mutex, PoisonError};
+
 use rusqlite::{Connection, Row, params};
 
 use crate::clock::Time;
@@ -7,61 +9,99 @@ use crate::model::{
     Cause, ConnectionId, EventId, MessageId, RunId, RunState, TenantId, TriggerKind, WorkflowId,
 };
 use crate::store::{
-    Claim, ClaimedRun, Lineage, RecordedRun, Result, RunFilter, RunRecord, StoreError, VersionRecord,
+    Claim, Claimed, ClaimedRun, Lineage, RecordedRun, Result, RunFilter, RunRecord, Shares, StoreError,
+    VersionRecord,
 };
 
+use super::lanes;
 use super::rows::{all, first, id, id_opt, parsed, parsed_opt, run, time, time_opt};
-use super::{journal, sql_error, writes};
+use super::{journal, order, sql_error, writes};
 
-/// Paused workflows are few, runs may be many: the few are looked up once a query.
-const NOT_PAUSED: &str = "r.workflow NOT IN (SELECT id FROM workflows WHERE state = 'paused')";
+/// Runs that are looked at in one claim and wait for another one of their order. Bounds a claim; it goes on at once.
+const MOST_WAITING: usize = 256;
 
-/// Claims due runs of workflows that are not paused, oldest first, and binds each to a version.
-pub(super) fn claim(c: &Connection, x: &Claim) -> Result<Vec<ClaimedRun>> {
-    let blocked: Vec<String> =
-        x.blocked.iter().map(|id| format!("x'{}'", hex::encode(id.as_bytes()))).collect();
-    let sql = format!(
-        "SELECT r.id, r.event, r.cause FROM runs r
-         WHERE r.state IN ('queued', 'sleeping') AND r.next_at <= ?1 AND {NOT_PAUSED}
-           AND r.connection NOT IN ({})
-         ORDER BY r.next_at LIMIT ?2",
-        blocked.join(",")
-    );
-    let limit = i64::try_from(x.limit).unwrap_or(i64::MAX);
-    let due: Vec<(RunId, [u8; 16], Option<String>)> =
-        all(c, &sql, params![x.now.0, limit], |r| Ok((id(r, 0, RunId::from_slice)?, r.get(1)?, r.get(2)?)))?;
+/// Runs of a queue that are told that the budget of their connection is used up; those behind them wait anyway.
+const TOLD: i64 = 100;
+
+/// Claims due runs of workflows that are not paused, fair between tenants and workflows, the oldest of a queue first, and
+/// binds each to a version.
+pub(super) fn claim(c: &Connection, x: &Claim, shares: &Mutex<Shares>) -> Result<Claimed> {
     for connection in &x.no_calls_left {
-        let sql = "UPDATE runs SET cause = ?2
-                   WHERE connection = ?1 AND state = 'queued' AND cause IS NULL AND next_at <= ?3";
-        run(c, sql, params![connection.as_bytes(), Cause::Budget.as_str(), x.now.0])?;
+        tell_budget(c, *connection, x.now)?;
     }
-    let mut claimed = Vec::with_capacity(due.len());
-    for (which, event, cause) in due {
-        if cause.as_deref() == Some(Cause::OwnWrite.as_str()) {
+    let mut shares = shares.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut lanes = lanes::due(c, x)?;
+    let mut load = lanes::load(c)?;
+    let mut claimed = Vec::new();
+    let mut waiting = 0;
+    while claimed.len() < x.limit && waiting < MOST_WAITING {
+        let open = lanes.iter().enumerate();
+        let open = open.filter(|(_, lane)| !lane.empty && lane.has_room(&load, x.shares.runs_per_host));
+        let open = open.map(|(at, lane)| (at, &lane.waiting));
+        let Some(lane) = shares.next(open, &load).map(|(at, _)| at).and_then(|at| lanes.get_mut(at)) else {
+            break;
+        };
+        let Some(head) = lane.take(c, x.now, x.limit)? else { continue };
+        if head.cause.as_deref() == Some(Cause::OwnWrite.as_str()) {
             // It has waited long enough for the write to be decided.
-            writes::settle(c, event, x.now, true)?;
+            writes::settle(c, head.event, x.now, true)?;
         }
-        let sql = "UPDATE runs SET state = 'running', cause = NULL, next_at = NULL, lease_owner = ?2,
-                     lease_until = ?3, started_at = COALESCE(started_at, ?4),
-                     tried = attempts + 1, last_output = NULL,
-                     version = COALESCE(version,
-                       (SELECT active_version FROM workflows w WHERE w.id = runs.workflow))
-                   WHERE id = ?1";
-        run(c, sql, params![which.as_bytes(), x.owner, x.lease_until.0, x.now.0])?;
-        match claimed_run(c, which) {
-            Ok(found) => claimed.push(found),
-            // One damaged run must not keep the others.
-            Err(StoreError::Corrupt(what)) => {
-                tracing::error!(run = %which, what, "the run can't be read and is parked");
-                let sql =
-                    "UPDATE runs SET state = 'parked', cause = ?2, lease_owner = NULL, lease_until = NULL
-                           WHERE id = ?1";
-                run(c, sql, params![which.as_bytes(), Cause::Damaged.as_str()])?;
-            }
-            Err(error) => return Err(error),
+        if let (Some(ordered), Some((key, place))) = (&lane.ordered, &head.order)
+            && order::waits(c, *lane.waiting.workflow.0.as_bytes(), (key, *place), ordered, Some(head.run))?
+        {
+            order::put_off(c, head.run)?;
+            waiting += 1;
+            continue;
+        }
+        if let Some(run) = begin(c, x, head.run)? {
+            load.add(&lane.waiting.tenant.0, lane.waiting.workflow.0, &lane.host, 1);
+            shares.served(&lane.waiting);
+            claimed.push(run);
         }
     }
-    Ok(claimed)
+    for lane in lanes.iter().filter(|lane| lane.empty) {
+        lane.put_right(c)?;
+    }
+    let next_at = if waiting < MOST_WAITING { lanes::next(c, x.now)? } else { Some(x.now) };
+    Ok(Claimed { runs: claimed, next_at })
+}
+
+/// None when it can't be read.
+fn begin(c: &Connection, x: &Claim, which: RunId) -> Result<Option<ClaimedRun>> {
+    let sql = "UPDATE runs SET state = 'running', cause = NULL, next_at = NULL, lease_owner = ?2,
+                 lease_until = ?3, started_at = COALESCE(started_at, ?4),
+                 tried = attempts + 1, last_output = NULL,
+                 version = COALESCE(version,
+                   (SELECT active_version FROM workflows w WHERE w.id = runs.workflow))
+               WHERE id = ?1";
+    run(c, sql, params![which.as_bytes(), x.owner, x.lease_until.0, x.now.0])?;
+    match claimed_run(c, which) {
+        Ok(found) => Ok(Some(found)),
+        // One damaged run must not keep the others.
+        Err(StoreError::Corrupt(what)) => {
+            tracing::error!(run = %which, what, "the run can't be read and is parked");
+            let sql = "UPDATE runs SET state = 'parked', cause = ?2, lease_owner = NULL, lease_until = NULL
+                       WHERE id = ?1";
+            run(c, sql, params![which.as_bytes(), Cause::Damaged.as_str()])?;
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The first due runs of a connection say what they wait for.
+fn tell_budget(c: &Connection, connection: ConnectionId, now: Time) -> Result<()> {
+    let key = connection.as_bytes();
+    let sql = "SELECT workflow FROM lanes WHERE connection = ?1 AND due_at <= ?2";
+    for workflow in all(c, sql, params![key, now.0], |r| r.get::<_, [u8; 16]>(0))? {
+        let sql = "UPDATE runs SET cause = ?4 WHERE cause IS NULL AND id IN
+                     (SELECT id FROM runs INDEXED BY runs_due
+                      WHERE workflow = ?1 AND connection = ?2 AND state IN ('queued', 'sleeping') AND next_at <= ?3
+                      ORDER BY next_at LIMIT ?5)
+                   AND state = 'queued'";
+        run(c, sql, params![workflow, key, now.0, Cause::Budget.as_str(), TOLD])?;
+    }
+    Ok(())
 }
 
 fn claimed_run(c: &Connection, which: RunId) -> Result<ClaimedRun> {
@@ -70,7 +110,9 @@ fn claimed_run(c: &Connection, which: RunId) -> Result<ClaimedRun> {
                  r.sealed_seed, k.wrapped, v.number, v.manifest, v.component, v.connection, v.created_at,
                  r.connection, m.trace,
                  EXISTS (SELECT 1 FROM steps s WHERE s.run = r.id),
-                 r.depth, r.self_depth, e.caused_by, e.caused_step, e.all_own
+                 r.depth, r.self_depth, e.caused_by, e.caused_step, e.all_own,
+                 (SELECT d.event_date FROM done d
+                  WHERE d.workflow = r.workflow AND d.table_name = e.table_name AND d.pk_id = e.pk_id)
                FROM runs r
                JOIN messages m ON m.id = r.message
                JOIN workflows w ON w.id = r.workflow
@@ -95,6 +137,7 @@ fn claimed_run(c: &Connection, which: RunId) -> Result<ClaimedRun> {
             has_steps: r.get(21)?,
             lineage: lineage(r, 22)?,
             all_own: r.get(26)?,
+            newest_done: r.get(27)?,
             journal_version: r.get(9)?,
             run_start: time(r, 10)?,
             sealed_typed: r.get(11)?,
@@ -122,15 +165,6 @@ fn lineage(r: &Row<'_>, from: usize) -> rusqlite::Result<Lineage> {
         self_depth: r.get(from + 1)?,
         caused_by: by.and_then(|by| RunId::from_slice(&by).ok()).zip(step),
     })
-}
-
-pub(super) fn next_due(c: &Connection) -> Result<Option<Time>> {
-    let sql = format!(
-        "SELECT r.next_at FROM runs r
-         WHERE r.state IN ('queued', 'sleeping') AND r.next_at IS NOT NULL AND {NOT_PAUSED}
-         ORDER BY r.next_at LIMIT 1"
-    );
-    Ok(first(c, &sql, [], |r| time_opt(r, 0))?.flatten())
 }
 
 pub(super) fn recover(c: &Connection, now: Time, max_crashes: u32) -> Result<(u64, u64)> {
@@ -187,7 +221,13 @@ const RUN: &str = "SELECT r.id, r.workflow, w.name, r.version, r.generation, r.s
       e.table_name, e.pk_id, e.event_date, r.sealed_result, r.sealed_failure, r.created_at,
       r.started_at, r.finished_at, r.sealed_note, r.origin,
       (SELECT n.id FROM runs n WHERE n.origin = r.id),
-      r.depth, r.self_depth, e.caused_by, e.caused_step
+      r.depth, r.self_depth, e.caused_by, e.caused_step,
+      CASE WHEN r.state = 'queued' AND r.cause = 'order' THEN
+        (SELECT o.id FROM runs o JOIN workflow_versions v ON v.workflow = w.id AND v.number = w.active_version
+         WHERE o.workflow = r.workflow AND o.order_key = r.order_key AND o.id <> r.id
+           AND o.state NOT IN ('succeeded', 'skipped', 'discarded') AND (o.place < r.place OR o.state = 'running')
+           AND (v.ordered = 'block' OR o.state NOT IN ('dead', 'parked'))
+         ORDER BY o.place LIMIT 1) END
     FROM runs r JOIN workflows w ON w.id = r.workflow JOIN events e ON e.id = r.event
     JOIN messages m ON m.id = r.message";
 
@@ -220,6 +260,7 @@ fn read(r: &Row<'_>) -> rusqlite::Result<RunRecord> {
         origin: id_opt(r, 24, RunId::from_slice)?,
         successor: id_opt(r, 25, RunId::from_slice)?,
         lineage: lineage(r, 26)?,
+        waits_for: id_opt(r, 30, RunId::from_slice)?,
     })
 }
 
@@ -276,6 +317,20 @@ pub(super) fn waiting_workflows(
     all(c, sql, params![tenant.as_str(), cause.as_str()], |r| {
         Ok((r.get(0)?, r.get::<_, i64>(1)?.unsigned_abs()))
     })
+}
+
+/// Workflows whose runs wait in order for a dead or parked one, and how many such there are.
+pub(super) fn held_up(c: &Connection, tenant: &TenantId) -> Result<Vec<(String, u64)>> {
+    let sql = "SELECT w.name, COUNT(*) FROM workflows w
+               JOIN workflow_versions v ON v.workflow = w.id AND v.number = w.active_version
+               JOIN runs r ON r.workflow = w.id
+               WHERE w.tenant = ?1 AND w.deleted_at IS NULL AND v.ordered = 'block'
+                 AND r.state IN ('dead', 'parked') AND r.order_key IS NOT NULL AND EXISTS
+                   (SELECT 1 FROM runs o WHERE o.workflow = r.workflow AND o.order_key = r.order_key
+                      AND o.state NOT IN ('succeeded', 'skipped', 'discarded')
+                      AND o.state = 'queued' AND +o.cause = 'order' AND o.place > r.place)
+               GROUP BY w.id ORDER BY w.name";
+    all(c, sql, params![tenant.as_str()], |r| Ok((r.get(0)?, r.get::<_, i64>(1)?.unsigned_abs())))
 }
 
 pub(super) fn totals(c: &Connection, tenant: Option<&TenantId>) -> Result<Vec<(RunState, u64)>> {

@@ -73,6 +73,12 @@ CREATE TABLE workflow_versions (
     actor      TEXT NOT NULL,
     before     INTEGER,
     created_at INTEGER NOT NULL,
+    -- Of the manifest, for claims. The active version's count for all runs.
+    weight      INTEGER NOT NULL,
+    concurrency INTEGER,
+    -- Events with the same order key run one after another: `block` or `go-on` behind a dead or parked one.
+    ordered     TEXT,
+    skips_stale INTEGER NOT NULL,
     PRIMARY KEY (workflow, number)
 ) STRICT;
 
@@ -233,13 +239,21 @@ CREATE TABLE runs (
     sealed_failure  BLOB,
     -- Why a person gave it up.
     sealed_note     BLOB,
+    -- Keyed fingerprint of what it shares with the runs that come one after another, and its place among them.
+    order_key       BLOB,
+    place           INTEGER NOT NULL DEFAULT 0,
     created_at      INTEGER NOT NULL,
     started_at      INTEGER,
     finished_at     INTEGER,
     UNIQUE (event, workflow, generation)
 ) STRICT;
-CREATE INDEX runs_due ON runs (next_at, workflow, connection) WHERE state IN ('queued', 'sleeping');
-CREATE INDEX runs_running ON runs (lease_until) WHERE state = 'running';
+-- A queue each workflow and connection: a claim looks at heads of queues only (`lanes`).
+CREATE INDEX runs_due ON runs (workflow, connection, next_at)
+    WHERE state IN ('queued', 'sleeping') AND next_at IS NOT NULL;
+CREATE INDEX runs_running ON runs (workflow, connection) WHERE state = 'running';
+CREATE INDEX runs_waiting ON runs (workflow, cause) WHERE state = 'queued' AND cause IS NOT NULL;
+CREATE INDEX runs_in_order ON runs (workflow, order_key, place)
+    WHERE order_key IS NOT NULL AND state NOT IN ('succeeded', 'skipped', 'discarded');
 CREATE INDEX runs_of_workflow ON runs (workflow, state, id);
 CREATE INDEX runs_of_origin ON runs (origin) WHERE origin IS NOT NULL;
 CREATE INDEX runs_of_tenant ON runs (tenant, id);
@@ -264,6 +278,47 @@ CREATE TABLE steps (
     finished_at    INTEGER,
     PRIMARY KEY (run, number)
 ) STRICT;
+
+-- A run that waits in order (cause `order`) has no time at which it is due. Whatever ends or puts off a run before it
+-- makes the first that waits due, which then waits again if there is another one to wait for (`order`). The `+` keeps SQLite to
+-- the index by place.
+CREATE TRIGGER order_moved AFTER UPDATE OF state ON runs
+WHEN NEW.order_key IS NOT NULL AND NEW.state <> OLD.state AND NEW.state <> 'running'
+BEGIN
+    UPDATE runs SET cause = NULL, next_at = created_at WHERE id =
+        (SELECT o.id FROM runs o
+         WHERE o.workflow = NEW.workflow AND o.order_key = NEW.order_key
+           AND o.state NOT IN ('succeeded', 'skipped', 'discarded') AND o.state = 'queued' AND +o.cause = 'order'
+           -- One that is put off lets only those go that came before it.
+           AND o.place < CASE WHEN NEW.state IN ('queued', 'sleeping') THEN NEW.place ELSE 9223372036854775807 END
+         ORDER BY o.place LIMIT 1);
+END;
+CREATE TRIGGER order_purged AFTER DELETE ON runs WHEN OLD.order_key IS NOT NULL
+BEGIN
+    UPDATE runs SET cause = NULL, next_at = created_at WHERE id =
+        (SELECT o.id FROM runs o
+         WHERE o.workflow = OLD.workflow AND o.order_key = OLD.order_key
+           AND o.state NOT IN ('succeeded', 'skipped', 'discarded') AND o.state = 'queued' AND +o.cause = 'order'
+         ORDER BY o.place LIMIT 1);
+END;
+-- Another version may order otherwise.
+CREATE TRIGGER order_changed AFTER UPDATE OF active_version ON workflows
+BEGIN
+    UPDATE runs SET cause = NULL, next_at = created_at
+    WHERE workflow = NEW.id AND state = 'queued' AND cause = 'order';
+END;
+
+-- The newest event of a record that a workflow is done with, by Caspio's clock, where older ones are stale.
+CREATE TABLE done (
+    workflow   BLOB NOT NULL,
+    table_name TEXT NOT NULL COLLATE NOCASE,
+    pk_id      INTEGER NOT NULL,
+    tenant     TEXT NOT NULL,
+    event_date TEXT NOT NULL,
+    at         INTEGER NOT NULL,
+    PRIMARY KEY (workflow, table_name, pk_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX done_by_age ON done (at);
 
 -- Lately written by runs, registered with the intent, so that the webhook that each write causes is known as such. Of
 -- the values there are only keyed fingerprints. `began_at` and `ended_at` are by Caspio's clock.

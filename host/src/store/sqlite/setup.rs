@@ -3,6 +3,7 @@
 use rusqlite::{Connection, Row, params};
 
 use crate::clock::Time;
+use crate::manifest::{Manifest, Stale};
 use crate::model::{ConnectionId, RunState, TenantId, TokenScope, WorkflowId, WorkflowState};
 use crate::store::{
     AuditEntry, CallBudget, CallCount, ConnectionRecord, DELIVERY, Deployed, NeededComponent, NewVersion,
@@ -10,6 +11,7 @@ use crate::store::{
 };
 
 use super::coverage;
+use super::order;
 use super::retention;
 use super::rows::{all, first, id, insert, parsed, run, time};
 use super::schedules;
@@ -169,8 +171,12 @@ pub(super) fn deploy(c: &Connection, x: &NewVersion) -> Result<Deployed> {
         }
     };
     let sql = "INSERT INTO workflow_versions
-                 (workflow, number, tenant, manifest, component, connection, created_at, contract, actor, before)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+                 (workflow, number, tenant, manifest, component, connection, created_at, contract, actor, before,
+                  weight, concurrency, ordered, skips_stale)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+    let manifest = Manifest::parse(&x.manifest)
+        .map_err(|_| StoreError::Corrupt("the manifest of a version".to_owned()))?;
+    let (settings, ordering) = (&manifest.run, &manifest.order);
     run(
         c,
         sql,
@@ -184,7 +190,11 @@ pub(super) fn deploy(c: &Connection, x: &NewVersion) -> Result<Deployed> {
             x.at.0,
             x.contract,
             x.actor,
-            before
+            before,
+            settings.weight,
+            settings.concurrency,
+            ordering.by.as_ref().map(|_| ordering.on_failure.as_str()),
+            ordering.stale == Stale::Skip
         ],
     )?;
     set_active_version(c, workflow, number, x.at)?;
@@ -371,6 +381,7 @@ pub(super) fn delete_workflow(c: &Connection, workflow: WorkflowId, discard: boo
     )?;
     run(c, "DELETE FROM twins WHERE workflow = ?1", params![id])?;
     state::forget(c, workflow, None)?;
+    order::forget(c, workflow)?;
     let sql = "UPDATE workflows SET deleted_at = ?2, state = 'inactive' WHERE id = ?1 AND deleted_at IS NULL";
     if run(c, sql, params![id, at.0])? == 0 {
         return Err(StoreError::Missing("workflow"));

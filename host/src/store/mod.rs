@@ -203,7 +203,7 @@ pub trait Store: Send + Sync + 'static {
     async fn record(&self, run: RunId, owner: &str, write: JournalWrite) -> Result<bool>;
     /// Registered writes that each row may come from, the latest first.
     async fn own_writes(&self, query: WriteQuery) -> Result<Vec<Vec<OwnWrite>>>;
-    /// Drops registered writes that are older; returns how many.
+    /// Drops registered writes that are older, unless a sweep of their table may still find them; returns how many.
     async fn drop_writes(&self, before: Time) -> Result<u64>;
     /// Ends an attempt: steps, output, counters and new state in one commit.
     async fn finish(&self, run: RunId, owner: &str, finish: Finish) -> Result<()>;

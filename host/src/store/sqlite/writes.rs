@@ -77,9 +77,10 @@ pub(super) fn end(c: &Connection, which: RunId, x: &WriteEnd) -> Result<bool> {
     if !x.done {
         return forget(c, which, x.step, x.step, x.at);
     }
-    let sql = "UPDATE writes SET decided = 1, at = ?3, ended_at = ?4, pk_known = pk_known OR ?5
+    let sql = "UPDATE writes SET decided = 1, at = ?3, ended_at = ?4, pk_known = pk_known OR ?5,
+                 fields = json_patch(fields, ?6)
                WHERE run = ?1 AND step = ?2";
-    run(c, sql, params![key, x.step, x.at.0, x.ended_at.0, x.pk_id.is_some()])?;
+    run(c, sql, params![key, x.step, x.at.0, x.ended_at.0, x.pk_id.is_some(), to_json(&x.fields)?])?;
     let sql = "INSERT INTO written (pk_id, run, step)
                SELECT ?3, run, step FROM writes WHERE run = ?1 AND step = ?2 AND kind = 'record-insert'
                ON CONFLICT DO NOTHING";
@@ -153,20 +154,18 @@ pub(super) fn own_writes(c: &Connection, x: &WriteQuery) -> Result<Vec<Vec<OwnWr
 }
 
 /// Keeps the suspects of a new event and settles it when none of them is undecided. True when its run waits.
-pub(super) fn suspect(
-    c: &Connection,
-    event: [u8; 16],
-    webhook: [u8; 16],
-    x: &Suspicion,
-    now: Time,
-) -> Result<bool> {
+pub(super) fn suspect(c: &Connection, event: [u8; 16], x: &Suspicion, now: Time) -> Result<bool> {
     run(c, "UPDATE events SET all_own = ?2 WHERE id = ?1", params![event, x.all_rows])?;
-    let sql = "INSERT INTO suspects (event, row, pk_id, run, step, webhook, position)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING";
+    let sql = "INSERT INTO suspects (event, row, part, pk_id, run, step, webhook, position)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING";
+    let webhook = x.webhook.as_bytes();
     for row in &x.rows {
-        for (which, step) in &row.writes {
-            let pk_id = row.pk_id.unwrap_or_default();
-            run(c, sql, params![event, row.row, pk_id, which.as_bytes(), step, webhook, x.position])?;
+        let pk_id = row.pk_id.unwrap_or_default();
+        for (part, writes) in (0_u32..).zip(&row.parts) {
+            for (which, step) in writes {
+                let which = which.as_bytes();
+                run(c, sql, params![event, row.row, part, pk_id, which, step, webhook, x.position])?;
+            }
         }
     }
     if settle(c, event, now, false)? {
@@ -182,6 +181,7 @@ const LONGEST_EFFECT: Duration = Duration::from_secs(3600);
 
 struct Suspect {
     row: u32,
+    part: u32,
     pk_id: i64,
     run: RunId,
     step: u32,
@@ -196,49 +196,57 @@ struct Suspect {
 }
 
 fn suspects(c: &Connection, event: [u8; 16]) -> Result<Vec<Suspect>> {
-    let sql = "SELECT s.row, s.pk_id, s.run, s.step, s.webhook, s.position, w.decided,
+    let sql = "SELECT s.row, s.part, s.pk_id, s.run, s.step, s.webhook, s.position, w.decided,
           EXISTS (SELECT 1 FROM attributed a WHERE a.run = s.run AND a.step = s.step
             AND (a.pk_id = s.pk_id OR w.kind = 'record-insert') AND a.webhook = s.webhook AND a.position = s.position AND a.event <> s.event),
           COALESCE(w.pk_known, 0) AND NOT EXISTS
             (SELECT 1 FROM written p WHERE p.pk_id = s.pk_id AND p.run = s.run AND p.step = s.step)
         FROM suspects s LEFT JOIN writes w ON w.run = s.run AND w.step = s.step
-        WHERE s.event = ?1 ORDER BY s.row, w.began_at DESC, s.step DESC";
+        WHERE s.event = ?1 ORDER BY s.row, s.part, w.began_at DESC, s.step DESC";
     all(c, sql, params![event], |r| {
         Ok(Suspect {
             row: r.get(0)?,
-            pk_id: r.get(1)?,
-            run: id(r, 2, RunId::from_slice)?,
-            step: r.get(3)?,
-            webhook: r.get(4)?,
-            position: r.get(5)?,
-            decided: r.get(6)?,
-            taken: r.get(7)?,
-            other: r.get(8)?,
+            part: r.get(1)?,
+            pk_id: r.get(2)?,
+            run: id(r, 3, RunId::from_slice)?,
+            step: r.get(4)?,
+            webhook: r.get(5)?,
+            position: r.get(6)?,
+            decided: r.get(7)?,
+            taken: r.get(8)?,
+            other: r.get(9)?,
         })
     })
 }
 
-/// Finds the write that each row comes from, unless one is still undecided; `expired`: then too. True when the event
+/// The write that a part of a row comes from: one that is decided, if there is one.
+fn fitting(of_part: &[Suspect]) -> Option<&Suspect> {
+    let mut fit = of_part.iter().filter(|s| s.decided.is_some() && !s.taken && !s.other);
+    fit.clone().find(|s| s.decided == Some(true)).or_else(|| fit.next())
+}
+
+/// Finds the writes that each row comes from, unless one is still undecided; `expired`: then too. True when the event
 /// is settled: its run is due.
 pub(super) fn settle(c: &Connection, event: [u8; 16], now: Time, expired: bool) -> Result<bool> {
     let suspects = suspects(c, event)?;
     let mut chosen: Vec<&Suspect> = Vec::new();
     let (mut waits, mut sure) = (false, true);
     for of_row in suspects.chunk_by(|a, b| a.row == b.row) {
-        let mut fit = of_row.iter().filter(|s| s.decided.is_some() && !s.taken && !s.other);
-        match fit.clone().find(|s| s.decided == Some(true)).or_else(|| fit.next()) {
-            Some(undecided) if undecided.decided == Some(false) => {
-                waits = true;
-                sure = false;
-                chosen.push(undecided);
+        let of_parts: Option<Vec<&Suspect>> = of_row.chunk_by(|a, b| a.part == b.part).map(fitting).collect();
+        let Some(found) = of_parts else {
+            sure = false;
+            continue;
+        };
+        if found.iter().any(|s| s.decided == Some(false)) {
+            waits = true;
+            sure = false;
+        } else {
+            // From now on they account for no other row, also while this event still waits.
+            for write in &found {
+                take(c, event, write)?;
             }
-            Some(found) => {
-                // From now on it accounts for no other row, also while this event still waits.
-                take(c, event, found)?;
-                chosen.push(found);
-            }
-            None => sure = false,
         }
+        chosen.extend(found);
     }
     if waits && !expired {
         return Ok(false);
@@ -294,17 +302,25 @@ fn link(c: &Connection, event: [u8; 16], mut causes: Vec<(RunId, u32)>) -> Resul
     run(c, sql, params![event, depth.saturating_add(1), self_depth]).map(drop)
 }
 
-/// Drops what is older.
-pub(super) fn drop_old(c: &Connection, before: Time) -> Result<u64> {
-    let gone = run(c, "DELETE FROM writes WHERE at < ?1", params![before.0])?;
-    if gone > 0 {
-        for table in ["written", "attributed", "suspects"] {
+/// Drops what is older and what no sweep of its table may find any more.
+pub(super) fn drop_old(c: &Connection, before: Time, now: Time) -> Result<u64> {
+    let tables =
+        all(c, "SELECT DISTINCT tenant, table_name FROM writes WHERE at < ?1", params![before.0], |r| {
+            Ok((parsed(r, 0, |t| t.parse().ok())?, r.get::<_, String>(1)?))
+        })?;
+    let mut dropped = 0;
+    for (tenant, table) in tables {
+        let before =
+            super::coverage::needed_since(c, &tenant, &table, now)?.map_or(before, |at| at.min(before));
+        const OLD: &str = "tenant = ?1 AND table_name = ?2 AND at < ?3";
+        let old = params![tenant.as_str(), table, before.0];
+        for of_writes in ["written", "attributed", "suspects"] {
             let sql = format!(
-                "DELETE FROM {table} WHERE NOT EXISTS
-                   (SELECT 1 FROM writes w WHERE w.run = {table}.run AND w.step = {table}.step)"
+                "DELETE FROM {of_writes} WHERE (run, step) IN (SELECT run, step FROM writes WHERE {OLD})"
             );
-            run(c, &sql, [])?;
+            run(c, &sql, old)?;
         }
+        dropped += run(c, &format!("DELETE FROM writes WHERE {OLD}"), old)?;
     }
-    Ok(gone as u64)
+    Ok(dropped as u64)
 }

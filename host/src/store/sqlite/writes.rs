@@ -324,3 +324,55 @@ pub(super) fn drop_old(c: &Connection, before: Time, now: Time) -> Result<u64> {
     }
     Ok(dropped as u64)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: i64 = 86_400_000_000;
+
+    /// A write of the table `Tasks`, so many days ago.
+    fn add(c: &Connection, days: i64) {
+        let sql = "INSERT INTO writes (run, step, tenant, connection, kind, table_name, fields, pk_known, at, began_at)
+                   VALUES (?1, 1, 'default', x'00', 'record-update', 'Tasks', '{}', 1, ?2, ?2)";
+        let key = RunId::new();
+        run(c, sql, params![key.as_bytes(), (1000 - days) * DAY]).unwrap();
+        run(c, "INSERT INTO written (pk_id, run, step) VALUES (7, ?1, 1)", params![key.as_bytes()]).unwrap();
+    }
+
+    fn left(c: &Connection) -> (i64, i64) {
+        let sql = "SELECT (SELECT COUNT(*) FROM writes), (SELECT COUNT(*) FROM written)";
+        first(c, sql, [], |r| Ok((r.get(0)?, r.get(1)?))).unwrap().unwrap()
+    }
+
+    #[test]
+    fn a_write_to_a_swept_table_is_kept_until_two_rounds_have_looked_for_it() {
+        let c = Connection::open_in_memory().unwrap();
+        c.execute_batch(include_str!("schema.sql")).unwrap();
+        c.execute_batch("PRAGMA foreign_keys = OFF").unwrap();
+        let (now, before) = (Time(1000 * DAY), Time(1000 * DAY - 1));
+        for days in [1, 3, 5, 100] {
+            add(&c, days);
+        }
+        let sql = "INSERT INTO workflows (id, tenant, name, state, active_version, created_at)
+                   VALUES (x'01', 'default', 'w', 'active', 1, 0);
+                   INSERT INTO webhooks (id, tenant, workflow, connection, name, url_hash, sealed_url_id, stage, created_at)
+                   VALUES (x'02', 'default', x'01', x'00', 'w', x'', x'', 'ready', 0);
+                   INSERT INTO triggers (webhook, position, tenant, kind, table_name, fields, sources, batch, schema, reconcile)
+                   VALUES (x'02', 0, 'default', 'record-update', 'tasks', '[]', '[]', 0, '',
+                     '{\"every_seconds\":86400,\"max_calls\":1}')";
+        c.execute_batch(sql).unwrap();
+        // No round was finished yet: nothing is dropped but what nobody waits for any more.
+        assert_eq!(drop_old(&c, before, now).unwrap(), 1);
+        assert_eq!(left(&c), (3, 3));
+        let sql = "INSERT INTO sweeps (tenant, workflow, table_name, seen_from) VALUES ('default', x'01', 'Tasks', ?1)";
+        run(&c, sql, params![996 * DAY]).unwrap();
+        assert_eq!(drop_old(&c, before, now).unwrap(), 1, "a round that began after it is finished");
+        run(&c, "UPDATE sweeps SET seen_from = ?1", params![now.0]).unwrap();
+        assert_eq!(drop_old(&c, before, now).unwrap(), 1, "not the one of yesterday");
+        assert_eq!(left(&c), (1, 1));
+        run(&c, "UPDATE workflows SET state = 'inactive'", []).unwrap();
+        assert_eq!(drop_old(&c, before, now).unwrap(), 1, "nobody sweeps");
+        assert_eq!(left(&c), (0, 0));
+    }
+}

@@ -236,8 +236,7 @@ async fn a_trigger_that_leaves_out_programs_hears_nothing_of_runs_also_from_swee
 async fn a_record_that_a_run_deleted_is_known_as_deleted_by_it() {
     let removing = ManifestBuilder::probe("probe", "delete")
         .triggers(&["update", "delete"].map(|event| on_tasks(event, ANYONE)).concat())
-        .grant("Tasks", "read")
-        .grant("Tasks", "delete")
+        .grant("Tasks", "read delete")
         .setting("table", "Tasks")
         .setting("field", "PK_ID");
     let site = deployed(&removing).await;

@@ -11,8 +11,8 @@ pub struct Account {
 
 /// Settings without the limits of a real account, which would only slow tests down, and with the knobs of
 /// the variable `EMULATOR_KNOBS` (`NAME=VALUE`, between blanks): `scripts/pairwise.py` runs tests under other
-/// behaviours of Caspio. What a test sets itself stays.
-fn unlimited() -> Settings {
+/// behaviours of Caspio. Knobs that a test pins stay as they are without it, and so does what a test sets itself.
+fn unlimited(pins: &[&str]) -> Settings {
     let settings = Settings {
         rate_limit: None,
         max_call_throttling: 100_000,
@@ -22,18 +22,20 @@ fn unlimited() -> Settings {
         ..Settings::default()
     };
     let knobs = std::env::var("EMULATOR_KNOBS").unwrap_or_default();
-    knobs.split_whitespace().fold(settings, |settings, knob| settings.set(knob).expect("a knob"))
+    let is_free = |knob: &&str| !pins.contains(&knob.split(['=', '.']).next().unwrap_or_default());
+    let free = knobs.split_whitespace().filter(is_free);
+    free.fold(settings, |settings, knob| settings.set(knob).expect("a knob"))
 }
 
 impl Account {
     /// The embedded clinic, without rate limits; `change` may set other knobs.
     pub async fn start(change: impl FnOnce(&mut Settings)) -> Self {
-        Self::start_from(None, change).await
+        Self::start_from(None, &[], change).await
     }
 
-    /// As [`start`](Self::start), with another seed than the clinic.
-    pub async fn start_from(seed: Option<Seed>, change: impl FnOnce(&mut Settings)) -> Self {
-        let mut settings = unlimited();
+    /// As [`start`](Self::start), with another seed than the clinic, and with pinned knobs.
+    pub async fn start_from(seed: Option<Seed>, pins: &[&str], change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = unlimited(pins);
         change(&mut settings);
         let options = EmulatorOptions { seed, settings: Some(settings), ..EmulatorOptions::default() };
         let running = Emulator::start(options).await.expect("the emulator starts");

@@ -21,6 +21,8 @@ pub struct SiteOptions {
     pub account: Option<fn(&mut Settings)>,
     /// What the account starts with; default the clinic.
     pub seed: Option<Seed>,
+    /// Knobs that the test is about or counts by: they keep their default under `EMULATOR_KNOBS`.
+    pub pins: &'static [&'static str],
 }
 
 /// See the crate's text.
@@ -38,10 +40,16 @@ impl Site {
         Self::with(SiteOptions::default()).await
     }
 
+    /// As [`start`](Self::start), with pinned knobs.
+    pub async fn pinning(pins: &'static [&'static str]) -> Self {
+        Self::with(SiteOptions { pins, ..SiteOptions::default() }).await
+    }
+
     /// As [`start`](Self::start), with options. A host with failpoints is connected without them, and then started with them.
     pub async fn with(options: SiteOptions) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let account = Account::start_from(options.seed, options.account.unwrap_or(|_| ())).await;
+        let account =
+            Account::start_from(options.seed, options.pins, options.account.unwrap_or(|_| ())).await;
         let mut host =
             Host::init(folder.path(), HostOptions { failpoints: String::new(), ..options.host.clone() })
                 .await;

@@ -118,8 +118,8 @@ impl Coverage {
         let at = Time::now();
         let found: Vec<Found> = rows
             .iter()
-            .map(|row| Found {
-                event: Event {
+            .map(|row| {
+                Found::of(Event {
                     kind: backfill.kind,
                     connection: caspio.name().to_owned(),
                     table: schema.table.clone(),
@@ -127,8 +127,7 @@ impl Coverage {
                     event_date: at.event_date(),
                     message_id: String::new(),
                     reconciled: true,
-                },
-                tags: Vec::new(),
+                })
             })
             .collect();
         let message = match found.is_empty() {

@@ -4,10 +4,11 @@
 //! tags of its rows with those of the round before; what changed and no webhook told of becomes an event (`reconciled`).
 //! The first round only takes stock. A page's events and its tags are one commit, so a kill at any point finds nothing
 //! twice; a webhook that comes after all is known as one about the same change (`duplicate`). What a sweep finds is
-//! looked at again a while later, since a webhook may merely be on its way. A round spends its calls and no more;
+//! looked at again a while later, since a webhook may merely be on its way. What runs wrote is known as theirs (`origin.rs`). A round spends its calls and no more;
 //! the rest of a large table is read in the next. When Caspio fails, a sweep or backfill waits and goes on.
 
 mod backfill;
+mod origin;
 mod page;
 mod sweep;
 
@@ -23,6 +24,7 @@ use crate::accounts::{ConnectError, Connector, KeyError, Keyring};
 use crate::caspio::CaspioError;
 use crate::clock::Time;
 use crate::ingress::IngressError;
+use crate::lineage::LineageSettings;
 use crate::model::{BackfillState, ConnectionId};
 use crate::store::{Store, StoreError};
 
@@ -108,6 +110,7 @@ struct Parts {
     keys: Keyring,
     connector: Connector,
     settings: CoverageSettings,
+    lineage: LineageSettings,
     /// Rung when runs were queued.
     queued: Arc<Notify>,
     /// Rung when something is due.
@@ -122,9 +125,11 @@ impl Coverage {
         keys: Keyring,
         connector: Connector,
         settings: CoverageSettings,
+        lineage: LineageSettings,
         queued: Arc<Notify>,
     ) -> Self {
-        Self { parts: Arc::new(Parts { store, keys, connector, settings, queued, due: Notify::new() }) }
+        let due = Notify::new();
+        Self { parts: Arc::new(Parts { store, keys, connector, settings, lineage, queued, due }) }
     }
 
     /// Something is due that was not when it was looked for.

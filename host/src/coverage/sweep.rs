@@ -5,12 +5,10 @@ use std::time::Duration;
 use crate::caspio::{CallContext, Caspio};
 use crate::clock::Time;
 use crate::faults;
-use crate::ingress::{Found, Sequence, Tagger, found_message, name_tag};
-use crate::model::{Criteria, Event, Operator, Reconcile, Row, RowTags, TableSchema, TriggerKind, Value};
+use crate::ingress::{Sequence, Tagger, name_tag};
+use crate::model::{Criteria, Operator, Reconcile, Row, TableSchema, TriggerKind, Value};
 use crate::secrets::TenantKey;
-use crate::store::{
-    Finding, NewMessage, SweepCommit, SweepPage, SweepRecord, SweepStep, TriggerRecord, Wants,
-};
+use crate::store::{Finding, SweepCommit, SweepPage, SweepRecord, SweepStep, TriggerRecord, Wants};
 
 use super::page::{ROWS, rows_after};
 use super::{Coverage, CoverageError, FAILED, failed_for};
@@ -21,20 +19,20 @@ const KNOWN: u32 = 2000;
 const TRIES: u32 = 10;
 
 /// What a round goes by.
-struct Round<'a> {
-    sweep: &'a SweepRecord,
+pub(super) struct Round<'a> {
+    pub(super) sweep: &'a SweepRecord,
     reconcile: Reconcile,
     schema: &'a TableSchema,
-    key: TenantKey,
-    sequence: Sequence,
+    pub(super) key: TenantKey,
+    pub(super) sequence: Sequence,
     caspio: std::sync::Arc<Caspio>,
     context: CallContext,
 }
 
 /// A page as it was read.
-struct ReadPage {
-    page: SweepPage,
-    rows: Vec<Row>,
+pub(super) struct ReadPage {
+    pub(super) page: SweepPage,
+    pub(super) rows: Vec<Row>,
 }
 
 impl Coverage {
@@ -128,6 +126,7 @@ impl Coverage {
             at,
             date,
             wants: wants(&round.key, &sweep.triggers),
+            unheard: Vec::new(),
         };
         Ok(ReadPage { page, rows })
     }
@@ -150,8 +149,13 @@ impl Coverage {
         }
         for _ in 0..TRIES {
             let next_at = if read.page.until.is_some() { Time::now() } else { next };
+            let writes = self.writes(round, &read, &findings).await?;
+            if self.leave_unheard(round, &mut read, &findings, &writes) {
+                findings = store.sweep_findings(read.page.clone()).await?;
+                continue;
+            }
             let step = SweepStep {
-                message: message(round, &read, &findings)?,
+                message: self.message(round, &read, &findings, writes)?,
                 page: read.page.clone(),
                 findings: findings.clone(),
                 calls: round.context.spent().saturating_sub(spent_before),
@@ -227,51 +231,7 @@ fn wants(key: &TenantKey, triggers: &[TriggerRecord]) -> Wants {
 }
 
 /// The triggers in the order of `Wants`.
-fn trigger_of<'a>(sweep: &'a SweepRecord, finding: &Finding) -> Option<&'a TriggerRecord> {
+pub(super) fn trigger_of<'a>(sweep: &'a SweepRecord, finding: &Finding) -> Option<&'a TriggerRecord> {
     let alike = |t: &&TriggerRecord| t.reconcile.is_some() && t.kind == finding.kind;
     sweep.triggers.iter().filter(alike).nth(finding.trigger)
-}
-
-/// The events of a page's findings as one message; none when there are none.
-fn message(
-    round: &Round<'_>,
-    read: &ReadPage,
-    findings: &[Finding],
-) -> Result<Option<NewMessage>, CoverageError> {
-    let mut events: Vec<Found> = Vec::new();
-    let mut batches: Vec<(TriggerKind, usize, usize)> = Vec::new();
-    for finding in findings {
-        let Some(trigger) = trigger_of(round.sweep, finding) else { continue };
-        let row = read.rows.iter().find(|row| row.pk_id() == Some(finding.pk_id)).cloned();
-        // Of a deleted row nothing is known but its key.
-        let row = row.unwrap_or_else(|| Row(vec![("PK_ID".to_owned(), Value::Integer(finding.pk_id))]));
-        let tags = read.page.rows.iter().find(|(pk_id, _)| *pk_id == finding.pk_id);
-        let tags = (finding.pk_id, tags.map(|(_, tags)| tags.clone()).unwrap_or_else(RowTags::default));
-        let same = batches.iter().find(|(kind, at, _)| (*kind, *at) == (finding.kind, finding.trigger));
-        if let Some((_, _, event)) = same.filter(|_| trigger.batch)
-            && let Some(event) = events.get_mut(*event)
-        {
-            event.event.rows.push(row);
-            event.tags.push(tags);
-            continue;
-        }
-        batches.push((finding.kind, finding.trigger, events.len()));
-        events.push(Found {
-            event: Event {
-                kind: finding.kind,
-                connection: round.sweep.connection_name.clone(),
-                table: trigger.table.clone(),
-                rows: vec![row],
-                event_date: read.page.date.clone(),
-                message_id: String::new(),
-                reconciled: true,
-            },
-            tags: vec![tags],
-        });
-    }
-    if events.is_empty() {
-        return Ok(None);
-    }
-    let (sweep, sequence) = (round.sweep, &round.sequence);
-    Ok(Some(found_message(&round.key, &sweep.tenant, sweep.workflow, &events, sequence)?))
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::caspio::{CallContext, Caspio, CaspioError};
 use crate::clock::Time;
 use crate::journal::Plan;
-use crate::lineage::{Writing, changes_nothing, register};
+use crate::lineage::{Writing, changes_nothing, register, shown};
 use crate::manifest::Manifest;
 use crate::model::{
     Action, ActionError, Answer, Criteria, Event, Query, Row, RunId, TableSchema, TenantId, TriggerKind,
@@ -323,7 +323,12 @@ impl Performer {
     }
 
     /// How a registered write ended.
-    pub(super) fn write_end(&self, step: u32, result: &Result<Answer, ActionError>) -> WriteEnd {
+    pub(super) async fn write_end(
+        &self,
+        step: u32,
+        action: &Action,
+        result: &Result<Answer, ActionError>,
+    ) -> WriteEnd {
         let (done, pk_id) = match result {
             Ok(Answer::Created(row) | Answer::Upserted { row, .. }) => (true, row.pk_id()),
             Ok(Answer::Updated { affected, .. } | Answer::Deleted(affected)) => (*affected > 0, None),
@@ -331,7 +336,15 @@ impl Performer {
             Ok(_) => (true, None),
             Err(_) => (false, None),
         };
-        WriteEnd { step, done, pk_id, at: Time::now(), ended_at: self.caspio.now() }
+        let fields = match (action.table(), result) {
+            (Some(table), Ok(Answer::Created(row) | Answer::Upserted { row, .. })) => {
+                let schema = self.schemas.known(self.caspio.connection(), Named::Table(table)).await;
+                schema.map(|schema| shown(&self.origin.key, self.origin.run, step, &schema, row))
+            }
+            _ => None,
+        };
+        let fields = fields.unwrap_or_default();
+        WriteEnd { step, done, pk_id, fields, at: Time::now(), ended_at: self.caspio.now() }
     }
 
     /// Sends an effect. `repeated`: an earlier try may have done it already, so what Caspio counts

@@ -76,6 +76,11 @@ impl Schemas {
         self.known.try_get_with(key, asked).await.map_err(|e| (*e).clone())
     }
 
+    /// The fields, if they are known: nobody is asked.
+    pub async fn known(&self, connection: ConnectionId, named: Named<'_>) -> Option<Arc<TableSchema>> {
+        self.known.get(&Key::of(connection, named)).await
+    }
+
     /// Asks anew and says whether the fields are others than before.
     pub async fn renew(&self, caspio: &Caspio, context: &CallContext, named: Named<'_>) -> bool {
         let key = Key::of(caspio.connection(), named);

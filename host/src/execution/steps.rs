@@ -365,7 +365,10 @@ impl EffectTask {
             }
         };
         let calls = self.performer.calls().saturating_sub(before);
-        let ended = registered.then(|| self.performer.write_end(number, &result));
+        let ended = match registered {
+            true => Some(self.performer.write_end(number, action, &result).await),
+            false => None,
+        };
         if self.journal.effect_done(slot, &result, calls, ended).await? {
             self.wake.notify_one();
         }

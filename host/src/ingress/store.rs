@@ -5,7 +5,7 @@ use crate::faults;
 use crate::lineage::{Arrival, suspicions};
 use crate::model::{Event, EventId, MessageId, MessageState, RowTags, RunId, TenantId, WorkflowId};
 use crate::secrets::{DataKey, TenantKey, random_bytes};
-use crate::store::{Ingested, NewEvent, NewMessage, Origin, Store};
+use crate::store::{Ingested, NewEvent, NewMessage, Origin, Store, Suspicion};
 use crate::telemetry;
 
 use super::cut::{Cut, cut, message_id};
@@ -88,6 +88,7 @@ pub async fn persist(
                     new.state = MessageState::Stored;
                     let arrival = Arrival {
                         tenant: &hook.record.tenant,
+                        webhook: hook.record.id,
                         connection: hook.record.connection,
                         trigger,
                         at,
@@ -152,7 +153,7 @@ pub async fn persist_by_hand(
     workflow: WorkflowId,
     events: &[Event],
 ) -> Result<Accepted, IngressError> {
-    let events: Vec<Found> = events.iter().map(|e| Found { event: e.clone(), tags: Vec::new() }).collect();
+    let events: Vec<Found> = events.iter().map(|e| Found::of(e.clone())).collect();
     let sequence = Sequence::of_workflow(store, workflow).await?;
     let new = own_message(key, tenant, Origin::Person(workflow), &events, &sequence)?;
     let stored: Vec<StoredEvent> = new.events.iter().map(|e| StoredEvent { run: e.run }).collect();
@@ -169,6 +170,16 @@ pub struct Found {
     pub event: Event,
     /// `PK_ID` and tags of each of its rows, when a late webhook must be known as one about them.
     pub tags: Vec<(i64, RowTags)>,
+    /// Which writes of runs it may come from.
+    pub suspicion: Option<Suspicion>,
+}
+
+impl Found {
+    /// An event that no webhook tells of and no run made.
+    #[must_use]
+    pub fn of(event: Event) -> Self {
+        Self { event, tags: Vec::new(), suspicion: None }
+    }
 }
 
 /// A message of events that the host found for a workflow, to be stored by whoever found them.
@@ -195,8 +206,7 @@ pub fn tick_message(
     workflow: WorkflowId,
     event: &Event,
 ) -> Result<NewMessage, IngressError> {
-    let found = Found { event: event.clone(), tags: Vec::new() };
-    own_message(key, tenant, Origin::Schedule(workflow), &[found], &Sequence::default())
+    own_message(key, tenant, Origin::Schedule(workflow), &[Found::of(event.clone())], &Sequence::default())
 }
 
 /// A message that no webhook brought.
@@ -227,7 +237,8 @@ fn own_message(
             .iter()
             .map(|found| {
                 let order_key = sequence.key(key, &found.event);
-                Ok(NewEvent { order_key, ..new_event(&data_key, &found.event, found.tags.clone())? })
+                let event = new_event(&data_key, &found.event, found.tags.clone())?;
+                Ok(NewEvent { order_key, suspicion: found.suspicion.clone(), ..event })
             })
             .collect::<Result<_, IngressError>>()?,
         at: Time::now(),

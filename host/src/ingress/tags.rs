@@ -1,10 +1,9 @@
 //! Tags of a row: what a sweep compares, and what tells that a late webhook is about a change that a sweep found.
 //!
 //! HMACs under the tenant's key, cut short: nothing of a value can be got back from them. Compared are fields whose
-//! values a webhook and a read show alike. Formulas, timestamps, passwords and attachments are not: they change
-//! by themselves, or are shown in one of them only.
+//! values a webhook and a read show alike and that do not change by themselves ([`crate::model::Field::is_lasting`]).
 
-use crate::model::{FieldType, NameTag, Row, RowTags, TableSchema, Value};
+use crate::model::{NameTag, Row, RowTags, TableSchema, Value};
 use crate::secrets::TenantKey;
 
 const NAME: &str = "row tag name";
@@ -20,12 +19,7 @@ impl<'a> Tagger<'a> {
     /// For rows typed by this schema.
     #[must_use]
     pub fn new(key: &'a TenantKey, schema: &'a TableSchema) -> Self {
-        let compared = schema.fields.iter().filter(|field| {
-            let own =
-                matches!(field.kind, FieldType::Timestamp | FieldType::Password | FieldType::Attachment);
-            // A formula is neither written by people nor of a kind that Caspio fills in once.
-            !own && (field.writable || field.kind.written_by_caspio())
-        });
+        let compared = schema.fields.iter().filter(|field| field.is_lasting());
         Self {
             key,
             fields: compared.map(|field| (field.name.as_str(), name_tag(key, &field.name))).collect(),
@@ -78,7 +72,7 @@ fn canonical(value: &Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Choice, Field};
+    use crate::model::{Choice, Field, FieldType};
 
     fn key() -> TenantKey {
         let master = crate::secrets::MasterKey::parse(&"11".repeat(32), "test").unwrap();

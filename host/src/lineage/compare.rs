@@ -26,6 +26,25 @@ pub fn fingerprints(key: &TenantKey, run: RunId, step: u32, schema: &TableSchema
     row.0.iter().filter_map(of).collect()
 }
 
+/// Fingerprints of a record as Caspio showed it when it was created, of the fields that stay as they are.
+#[must_use]
+pub fn shown(key: &TenantKey, run: RunId, step: u32, schema: &TableSchema, row: &Row) -> Fingerprints {
+    let lasting =
+        |(name, _): &&(String, crate::model::Value)| schema.field(name).is_some_and(Field::is_lasting);
+    fingerprints(key, run, step, schema, &Row(row.0.iter().filter(lasting).cloned().collect()))
+}
+
+/// Whether a write left this value in a field; none when it did not write it.
+pub(super) fn wrote(
+    key: &TenantKey,
+    write: &OwnWrite,
+    field: &Field,
+    value: &crate::model::Value,
+) -> Option<bool> {
+    let print = write.fields.get(&field.name.to_ascii_lowercase())?;
+    Some(fingerprint(key, write.run, write.step, field, value).is_none_or(|other| other == *print))
+}
+
 fn fingerprint(
     key: &TenantKey,
     run: RunId,

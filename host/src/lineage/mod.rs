@@ -8,21 +8,23 @@
 //!
 //! A record is created and deleted once, so there its `PK_ID` is proof enough. An update that leaves the values as they
 //! are causes no webhook: what it would have matched is a person's change. Such a write is not registered, and any write
-//! only matches while it was under way.
+//! only matches while it was under way. What a sweep finds is compared field by field (`swept.rs`).
 
 mod canonical;
 mod compare;
+mod swept;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Time;
-use crate::model::{ConnectionId, Event, Row, RunId, TableSchema, TenantId, TriggerKind};
+use crate::model::{ConnectionId, Event, Row, RunId, TableSchema, TenantId, TriggerKind, WebhookId};
 use crate::secrets::TenantKey;
 use crate::store::{NewWrite, OwnWrite, Store, StoreError, SuspectRow, Suspicion, TriggerRecord, WriteQuery};
 
-pub use compare::{changes_nothing, fingerprints};
+pub use compare::{changes_nothing, fingerprints, shown};
+pub use swept::{SweptRow, causes};
 
 /// `[lineage]` of the configuration.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -51,7 +53,8 @@ impl LineageSettings {
 const OWN_SOURCE: &str = "RESTAPIs";
 
 /// Whether a workflow's trigger can be told of writes of runs at all.
-fn hears_of_runs(trigger: &TriggerRecord) -> bool {
+#[must_use]
+pub fn hears_of_runs(trigger: &TriggerRecord) -> bool {
     trigger.sources.is_empty() || trigger.sources.iter().any(|s| s.eq_ignore_ascii_case(OWN_SOURCE))
 }
 
@@ -60,6 +63,8 @@ fn hears_of_runs(trigger: &TriggerRecord) -> bool {
 pub struct Arrival<'a> {
     /// Whose it is.
     pub tenant: &'a TenantId,
+    /// Its webhook, or that of the workflow whose sweep it is.
+    pub webhook: WebhookId,
     /// The connection of its webhook.
     pub connection: ConnectionId,
     /// The trigger that it came by.
@@ -79,7 +84,7 @@ pub async fn suspicions(
     arrival: Arrival<'_>,
     events: &[Event],
 ) -> Result<Vec<Option<Suspicion>>, StoreError> {
-    let Arrival { tenant, connection, trigger, at } = arrival;
+    let Arrival { tenant, connection, trigger, at, .. } = arrival;
     if !hears_of_runs(trigger) {
         return Ok(vec![None; events.len()]);
     }
@@ -101,14 +106,32 @@ pub async fn suspicions(
             let writes: Vec<(RunId, u32)> = writes.iter().filter(fits).map(|w| (w.run, w.step)).collect();
             if !writes.is_empty() {
                 let place = u32::try_from(place).unwrap_or(u32::MAX);
-                rows.push(SuspectRow { row: place, pk_id: row.pk_id(), writes });
+                rows.push(SuspectRow { row: place, pk_id: row.pk_id(), parts: vec![writes] });
             }
         }
-        let all_rows = rows.len() == event.rows.len();
-        let wait_until = at.after(window);
-        (!rows.is_empty()).then_some(Suspicion { position: trigger.position, rows, all_rows, wait_until })
+        suspicion_of(arrival, settings, rows, event.rows.len())
     };
     Ok(events.iter().map(suspicion).collect())
+}
+
+/// Of an event's rows that may come from writes; none when there are none.
+#[must_use]
+pub fn suspicion_of(
+    arrival: Arrival<'_>,
+    settings: LineageSettings,
+    rows: Vec<SuspectRow>,
+    all: usize,
+) -> Option<Suspicion> {
+    let Arrival { webhook, trigger, at, .. } = arrival;
+    let all_rows = rows.len() == all;
+    let wait_until = at.after(settings.window());
+    (!rows.is_empty()).then_some(Suspicion {
+        webhook,
+        position: trigger.position,
+        rows,
+        all_rows,
+        wait_until,
+    })
 }
 
 /// What an effect is about to write.

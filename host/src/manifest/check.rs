@@ -198,14 +198,6 @@ fn trigger(raw: RawTrigger, grants: &Grants, at: usize, text: &str) -> Result<Tr
     let reconcile = match raw.reconcile {
         Some(wanted) => {
             let span = wanted.span().start;
-            if let Some(sources) = &raw.sources {
-                return wrong(
-                    sources.span().start,
-                    "a sweep does not see who made a change, so `reconcile` does not go with `sources`; remove one \
-                     of them (a table that this workflow writes itself can't be swept)"
-                        .to_owned(),
-                );
-            }
             match reconcile(&wanted.into_inner()) {
                 Some(reconcile) => Some(reconcile),
                 None => {

@@ -126,6 +126,17 @@ pub struct Field {
     pub time_zone: String,
 }
 
+impl Field {
+    /// Its value stays until somebody writes it, and is shown alike by a webhook and a read: not so those of formulas,
+    /// timestamps, passwords and attachments.
+    #[must_use]
+    pub fn is_lasting(&self) -> bool {
+        let own = matches!(self.kind, FieldType::Timestamp | FieldType::Password | FieldType::Attachment);
+        // A formula is neither written by people nor of a kind that Caspio fills in once.
+        !own && (self.writable || self.kind.written_by_caspio())
+    }
+}
+
 /// What has the fields.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -150,6 +150,7 @@ impl Host {
             keys.clone(),
             connector.clone(),
             config.coverage.clone(),
+            config.lineage,
             wake.clone(),
         );
         let schedules = Arc::new(Schedules::new(store.clone(), keys.clone(), wake.clone()));

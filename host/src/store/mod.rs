@@ -211,7 +211,7 @@ pub trait Store: Send + Sync + 'static {
     async fn record(&self, run: RunId, owner: &str, write: JournalWrite) -> Result<bool>;
     /// Registered writes that each row may come from, the latest first.
     async fn own_writes(&self, query: WriteQuery) -> Result<Vec<Vec<OwnWrite>>>;
-    /// Drops registered writes that are older; returns how many.
+    /// Drops registered writes that are older, unless a sweep of their table may still find them; returns how many.
     async fn drop_writes(&self, before: Time) -> Result<u64>;
     /// Changes a key of a workflow's state and writes the steps of the run that does it, which `owner` holds, in one
     /// commit. When the change is refused, neither is written.

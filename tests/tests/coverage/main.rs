@@ -2,6 +2,7 @@
 
 mod backfills;
 mod manifests;
+mod own;
 mod sweeps;
 
 use std::collections::BTreeMap;

@@ -8,7 +8,7 @@ async fn what_can_not_be_swept_is_refused() {
     let more = |text: &str| swept("insert", "").replace("reconcile", &format!("{text}\nreconcile"));
     let every = |text: &str| swept("insert", "").replace("every = \"1d\"", text);
     for (trigger, part) in [
-        (more("sources = [\"Datasheet\"]"), "`reconcile` does not go with `sources`"),
+        (more("sources = [\"Mars\"]"), "`sources` holds something else"),
         (every("every = \"1m\""), "`reconcile` must be like"),
         (every("every = \"often\""), "`reconcile` must be like"),
         (every("every = \"1h\", max_calls = 0"), "`reconcile` must be like"),
@@ -16,7 +16,7 @@ async fn what_can_not_be_swept_is_refused() {
     ] {
         site.deploy(&ManifestBuilder::probe("probe", "echo").triggers(&trigger)).await.refused(part);
     }
-    // A table that the workflow writes itself: its own writes would be found.
+    // A table that the workflow writes itself: it must say whether it wants to hear of that.
     let own =
         ManifestBuilder::probe("probe", "echo").triggers(&swept("update", "")).grant("Patients", "update");
     site.deploy(&own).await.refused("this workflow may write the table that triggers it");

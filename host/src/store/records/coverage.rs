@@ -2,7 +2,7 @@
 
 use crate::clock::Time;
 use crate::model::{
-    BackfillId, BackfillState, ConnectionId, NameTag, RowTags, TenantId, TriggerKind, WorkflowId,
+    BackfillId, BackfillState, ConnectionId, NameTag, RowTags, TenantId, TriggerKind, WebhookId, WorkflowId,
 };
 
 use super::{NewMessage, TriggerRecord};
@@ -16,6 +16,8 @@ pub struct SweepRecord {
     pub workflow: WorkflowId,
     /// Its name.
     pub workflow_name: String,
+    /// Its webhook.
+    pub webhook: WebhookId,
     /// By which account.
     pub connection: ConnectionId,
     /// Its name, as events show it.
@@ -91,10 +93,12 @@ pub struct SweepPage {
     pub date: String,
     /// What is wanted.
     pub wants: Wants,
+    /// Found in it, but made by runs, of which the trigger does not want to hear.
+    pub unheard: Vec<Finding>,
 }
 
 /// A change that no webhook told of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// Kind.
     pub kind: TriggerKind,
@@ -102,6 +106,12 @@ pub struct Finding {
     pub pk_id: i64,
     /// For an update, which of the wanted ones.
     pub trigger: usize,
+    /// For an update, the changed fields among those that are wanted.
+    pub changed: Vec<NameTag>,
+    /// It differs from what was known then, by this machine's clock.
+    pub since: Time,
+    /// When what was known had happened, as in an `eventDate`, if a webhook told it; else "".
+    pub told: String,
 }
 
 /// A page that was looked at, to be written down.

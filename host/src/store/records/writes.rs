@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::clock::Time;
-use crate::model::{ConnectionId, RunId, TenantId, TriggerKind};
+use crate::model::{ConnectionId, RunId, TenantId, TriggerKind, WebhookId};
 
 /// Fields in lower case with the keyed fingerprints of their values.
 pub type Fingerprints = BTreeMap<String, String>;
@@ -40,6 +40,8 @@ pub struct WriteEnd {
     pub done: bool,
     /// The record that was created, when Caspio said so.
     pub pk_id: Option<i64>,
+    /// Fields of the record that was created, as Caspio showed it: more than were written.
+    pub fields: Fingerprints,
     /// When, by this machine's clock.
     pub at: Time,
     /// When, by Caspio's clock.
@@ -85,6 +87,8 @@ pub struct OwnWrite {
 /// Which writes the rows of a new event may come from.
 #[derive(Debug, Clone)]
 pub struct Suspicion {
+    /// The webhook of the trigger that the event came by, or that its sweep is of.
+    pub webhook: WebhookId,
     /// Position of the trigger, since each trigger is told of a write once.
     pub position: u32,
     /// Rows that may come from a write.
@@ -95,13 +99,14 @@ pub struct Suspicion {
     pub wait_until: Time,
 }
 
-/// A row that may come from one of these writes.
+/// A row that may come from writes.
 #[derive(Debug, Clone)]
 pub struct SuspectRow {
     /// Its place in the event.
     pub row: u32,
     /// Its `PK_ID`.
     pub pk_id: Option<i64>,
-    /// Run and step of each write.
-    pub writes: Vec<(RunId, u32)>,
+    /// Run and step of the writes that each part of it may come from. It comes from writes when each part does. What a
+    /// webhook tells is one part; of what a sweep finds, each field is one, since there may have been several changes.
+    pub parts: Vec<Vec<(RunId, u32)>>,
 }

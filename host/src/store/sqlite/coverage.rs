@@ -30,6 +30,7 @@ pub(super) fn sweeps(c: &Connection) -> Result<Vec<SweepRecord>> {
                 tenant: parsed(r, 1, |t| t.parse().ok())?,
                 workflow: id(r, 2, WorkflowId::from_slice)?,
                 workflow_name: r.get(3)?,
+                webhook,
                 connection: id(r, 4, ConnectionId::from_slice)?,
                 connection_name: r.get(5)?,
                 table: r.get(6)?,
@@ -149,55 +150,91 @@ pub(super) fn findings(c: &Connection, page: &SweepPage) -> Result<Vec<Finding>>
         if told.iter().any(|t| t.at > page.at) {
             continue;
         }
-        let finding = |kind, trigger| Finding { kind, pk_id: *pk_id, trigger };
         let swept = swept(c, page, *pk_id)?;
         if swept.is_none() && !told.iter().any(|t| t.kind == TriggerKind::RecordInsert) {
-            found.extend(page.wants.inserts.then(|| finding(TriggerKind::RecordInsert, 0)));
+            found.extend(page.wants.inserts.then(|| finding(TriggerKind::RecordInsert, *pk_id)));
             continue;
         }
-        let changed = changed(now, swept, &told);
-        let wanted = page.wants.updates.iter().enumerate().filter(|(_, fields)| {
-            !changed.is_empty() && (fields.is_empty() || fields.iter().any(|f| changed.contains(f)))
-        });
-        found.extend(wanted.map(|(trigger, _)| finding(TriggerKind::RecordUpdate, trigger)));
+        let Change { fields, since, told } = changed(now, swept, &told);
+        for (trigger, wanted) in page.wants.updates.iter().enumerate() {
+            let is_wanted = |field: &&NameTag| wanted.is_empty() || wanted.contains(field);
+            let changed: Vec<NameTag> = fields.iter().filter(is_wanted).copied().collect();
+            if !changed.is_empty() {
+                let told = told.clone();
+                let finding = finding(TriggerKind::RecordUpdate, *pk_id);
+                found.push(Finding { trigger, changed, since, told, ..finding });
+            }
+        }
     }
     if page.wants.deletes {
         for pk_id in &page.gone {
             let told = told(c, page, *pk_id)?;
             if !told.iter().any(|t| t.at > page.at || t.kind == TriggerKind::RecordDelete) {
-                found.push(Finding { kind: TriggerKind::RecordDelete, pk_id: *pk_id, trigger: 0 });
+                found.push(finding(TriggerKind::RecordDelete, *pk_id));
             }
         }
     }
+    found.retain(|finding| !page.unheard.contains(finding));
     Ok(found)
 }
 
-/// Fields in which a row differs from its latest known state.
-fn changed(now: &RowTags, swept: Option<(RowTags, String)>, told: &[Told]) -> Vec<NameTag> {
+fn finding(kind: TriggerKind, pk_id: i64) -> Finding {
+    Finding { kind, pk_id, trigger: 0, changed: Vec::new(), since: Time::default(), told: String::new() }
+}
+
+/// How a row differs from its latest known state.
+#[derive(Default)]
+struct Change {
+    fields: Vec<NameTag>,
+    since: Time,
+    told: String,
+}
+
+fn changed(now: &RowTags, swept: Option<Swept>, told: &[Told]) -> Change {
     let told = told.iter().filter(|t| t.kind != TriggerKind::RecordDelete);
     let latest = told.clone().map(|t| t.event_date.as_str()).max().unwrap_or_default();
     match swept {
-        Some((tags, date)) if *date > *latest => now.differing(&tags),
+        Some(swept) if *swept.date > *latest => swept.change(now),
         swept => {
             // Of what happened within one second the order is not known.
             let of_latest: Vec<&Told> = told.filter(|t| t.event_date == latest).collect();
             if of_latest.iter().any(|t| t.tags.agrees(now)) {
-                return Vec::new();
+                return Change::default();
             }
             match (of_latest.last(), swept) {
-                (Some(told), _) => now.differing(&told.tags),
-                (None, Some((tags, _))) => now.differing(&tags),
-                (None, None) => Vec::new(),
+                // The same read: when it was, is known by this machine's clock.
+                (Some(told), Some(swept)) if told.by_sweep && swept.date == told.event_date => {
+                    Change { fields: now.differing(&told.tags), ..swept.change(now) }
+                }
+                (Some(told), _) => Change {
+                    fields: now.differing(&told.tags),
+                    since: told.at,
+                    told: told.event_date.clone(),
+                },
+                (None, Some(swept)) => swept.change(now),
+                (None, None) => Change::default(),
             }
         }
     }
 }
 
-fn swept(c: &Connection, page: &SweepPage, pk_id: i64) -> Result<Option<(RowTags, String)>> {
-    let sql = "SELECT s.tags, s.date FROM swept_rows s JOIN sweeps w ON w.id = s.sweep
+struct Swept {
+    tags: RowTags,
+    seen_at: Time,
+    date: String,
+}
+
+impl Swept {
+    fn change(&self, now: &RowTags) -> Change {
+        Change { fields: now.differing(&self.tags), since: self.seen_at, told: String::new() }
+    }
+}
+
+fn swept(c: &Connection, page: &SweepPage, pk_id: i64) -> Result<Option<Swept>> {
+    let sql = "SELECT s.tags, s.seen_at, s.date FROM swept_rows s JOIN sweeps w ON w.id = s.sweep
                WHERE w.workflow = ?1 AND w.table_name = ?2 AND s.pk_id = ?3";
     first(c, sql, params![page.workflow.as_bytes(), page.table, pk_id], |r| {
-        Ok((RowTags::from_bytes(r.get(0)?), r.get(1)?))
+        Ok(Swept { tags: RowTags::from_bytes(r.get(0)?), seen_at: time(r, 1)?, date: r.get(2)? })
     })
 }
 
@@ -206,11 +243,12 @@ struct Told {
     tags: RowTags,
     at: Time,
     event_date: String,
+    by_sweep: bool,
 }
 
 /// In the order in which it came.
 fn told(c: &Connection, page: &SweepPage, pk_id: i64) -> Result<Vec<Told>> {
-    let sql = "SELECT kind, tags, at, event_date FROM told
+    let sql = "SELECT kind, tags, at, event_date, way <> 'webhook' FROM told
                WHERE workflow = ?1 AND table_name = ?2 AND pk_id = ?3 ORDER BY id";
     all(c, sql, params![page.workflow.as_bytes(), page.table, pk_id], |r| {
         Ok(Told {
@@ -218,8 +256,34 @@ fn told(c: &Connection, page: &SweepPage, pk_id: i64) -> Result<Vec<Told>> {
             tags: RowTags::from_bytes(r.get(1)?),
             at: time(r, 2)?,
             event_date: r.get(3)?,
+            by_sweep: r.get(4)?,
         })
     })
+}
+
+/// How long it is kept at most what runs wrote to a table whose sweeps do not come to an end.
+const LONGEST: Duration = Duration::from_secs(90 * 86_400);
+
+/// Since when writes of runs to this table may still be found by a sweep; none when the table is not swept. A round
+/// leaves out rows that change meanwhile, so what was written is looked for in two.
+pub(super) fn needed_since(
+    c: &Connection,
+    tenant: &TenantId,
+    table: &str,
+    now: Time,
+) -> Result<Option<Time>> {
+    let sql = "SELECT s.seen_from, json_extract(t.reconcile, '$.every_seconds')
+               FROM triggers t JOIN webhooks h ON h.id = t.webhook JOIN workflows w ON w.id = h.workflow
+               LEFT JOIN sweeps s ON s.workflow = h.workflow AND s.table_name = t.table_name
+               WHERE t.reconcile IS NOT NULL AND h.tenant = ?1 AND t.table_name = ?2 COLLATE NOCASE
+                 AND h.stage = 'ready' AND w.state <> 'inactive'";
+    let of_sweeps = all(c, sql, params![tenant.as_str(), table], |r| {
+        Ok((time_opt(r, 0)?.unwrap_or_default(), r.get::<_, i64>(1)?.unsigned_abs()))
+    })?;
+    let ago =
+        |time: Duration| Time(now.0.saturating_sub(i64::try_from(time.as_micros()).unwrap_or(i64::MAX)));
+    let since = |(seen, every)| ago(Duration::from_secs(every).saturating_mul(2)).min(seen).max(ago(LONGEST));
+    Ok(of_sweeps.into_iter().map(since).min())
 }
 
 /// Writes a page down, and queues the events of what was found in it, unless a webhook told of some of it meanwhile.
@@ -258,7 +322,9 @@ pub(super) fn commit(c: &Connection, x: &SweepStep) -> Result<SweepCommit> {
     let sql = "UPDATE sweeps SET rounds = rounds + ?2, reached = ?3, calls = CASE WHEN ?2 THEN 0 ELSE calls + ?4 END,
                  all_calls = all_calls + ?4, next_at = ?5, error = NULL, failures = 0,
                  started_at = CASE WHEN reached IS NULL OR started_at IS NULL THEN ?6 ELSE started_at END,
-                 finished_at = CASE WHEN ?2 THEN ?6 ELSE finished_at END
+                 finished_at = CASE WHEN ?2 THEN ?6 ELSE finished_at END,
+                 seen_from = CASE WHEN NOT ?2 THEN seen_from WHEN reached IS NULL OR started_at IS NULL THEN ?6
+                   ELSE started_at END
                WHERE id = ?1";
     run(c, sql, params![sweep, ended, page.until, x.calls, x.next_at.0, page.at.0])?;
     Ok(SweepCommit::Done)

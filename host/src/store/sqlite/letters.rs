@@ -5,7 +5,8 @@ use rusqlite::{Connection, params};
 use crate::clock::Time;
 use crate::model::{Cause, ConnectionId, RunId, RunState, TenantId};
 use crate::store::{
-    Decision, JournalWrite, Letter, LetterCount, LetterFilter, Result, StepState, StoreError, WriteEnd,
+    Decision, Fingerprints, JournalWrite, Letter, LetterCount, LetterFilter, Result, StepState, StoreError,
+    WriteEnd,
 };
 
 use super::journal;
@@ -78,7 +79,14 @@ pub(super) fn decide(
     }
     match decision {
         Decision::Done { step, pk_id } => {
-            let ended = WriteEnd { step: step.number, done: true, pk_id: *pk_id, at, ended_at: at };
+            let ended = WriteEnd {
+                step: step.number,
+                done: true,
+                pk_id: *pk_id,
+                fields: Fingerprints::new(),
+                at,
+                ended_at: at,
+            };
             let steps = vec![(**step).clone()];
             let write = JournalWrite { steps, ended: Some(ended), ..JournalWrite::default() };
             journal::write_steps(c, which, &write)?;

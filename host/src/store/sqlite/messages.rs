@@ -59,18 +59,17 @@ pub(super) fn ingest(c: &Connection, x: &NewMessage) -> Result<Ingested> {
     }
     for (position, event) in x.events.iter().enumerate() {
         add_event(c, x, position, event)?;
+        let told = !gone && told_by_another(c, x, workflow, event)?;
+        let found = !gone && !told && coverage::is_known(c, x, workflow, event)?;
         let skipped = match gone {
             true => Some(Cause::Inactive),
-            false => {
-                let known =
-                    told_by_another(c, x, workflow, event)? || coverage::is_known(c, x, workflow, event)?;
-                known.then_some(Cause::Duplicate)
-            }
+            false => (told || found).then_some(Cause::Duplicate),
         };
         let order = ordered.as_deref().zip(event.order_key.as_ref());
         add_run(c, x, event, skipped, workflow, connection, order)?;
-        if let (Some(suspicion), Some(webhook)) = (&event.suspicion, webhook) {
-            writes::suspect(c, *event.id.as_bytes(), webhook, suspicion, x.at)?;
+        // What a sweep found before was accounted for then: another write must not be taken for it.
+        if let Some(suspicion) = event.suspicion.as_ref().filter(|_| !found) {
+            writes::suspect(c, *event.id.as_bytes(), suspicion, x.at)?;
         }
     }
     Ok(if gone || x.events.is_empty() { Ingested::Skipped } else { Ingested::Stored(x.events.len()) })

@@ -556,7 +556,7 @@ impl Store for SqliteStore {
         self.read(move |c| writes::own_writes(c, &query)).await
     }
     async fn drop_writes(&self, before: Time) -> Result<u64> {
-        self.writer.write(move |c| writes::drop_old(c, before)).await
+        self.writer.write(move |c| writes::drop_old(c, before, Time::now())).await
     }
     async fn want_alerts(&self, wanted: bool) -> Result<()> {
         self.writer.write(move |c| alerts::want(c, wanted)).await

@@ -320,8 +320,8 @@ CREATE TABLE done (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX done_by_age ON done (at);
 
--- Lately written by runs, registered with the intent, so that the webhook that each write causes is known as such. Of
--- the values there are only keyed fingerprints. `began_at` and `ended_at` are by Caspio's clock.
+-- Lately written by runs, registered with the intent, so that the webhook that each write causes is known as such, and
+-- what a sweep finds; kept until neither is to be expected. Of the values there are only keyed fingerprints. `began_at` and `ended_at` are by Caspio's clock.
 CREATE TABLE writes (
     run        BLOB NOT NULL REFERENCES runs (id),
     step       INTEGER NOT NULL,
@@ -363,12 +363,14 @@ CREATE TABLE attributed (
 CREATE TABLE suspects (
     event    BLOB NOT NULL,
     row      INTEGER NOT NULL,
+    -- Of what a sweep found, each field may come from another write.
+    part     INTEGER NOT NULL,
     pk_id    INTEGER NOT NULL,
     run      BLOB NOT NULL,
     step     INTEGER NOT NULL,
     webhook  BLOB NOT NULL,
     position INTEGER NOT NULL,
-    PRIMARY KEY (event, row, run, step)
+    PRIMARY KEY (event, row, part, run, step)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX suspects_of_write ON suspects (run, step);
 
@@ -398,6 +400,8 @@ CREATE TABLE sweeps (
     next_at     INTEGER NOT NULL DEFAULT 0,
     started_at  INTEGER,
     finished_at INTEGER,
+    -- When the last finished round had begun: what was written before, it has seen.
+    seen_from   INTEGER,
     error       TEXT,
     failures    INTEGER NOT NULL DEFAULT 0,
     UNIQUE (workflow, table_name)

@@ -77,9 +77,10 @@ pub(super) fn end(c: &Connection, which: RunId, x: &WriteEnd) -> Result<bool> {
     if !x.done {
         return forget(c, which, x.step, x.step, x.at);
     }
-    let sql = "UPDATE writes SET decided = 1, at = ?3, ended_at = ?4, pk_known = pk_known OR ?5
+    let sql = "UPDATE writes SET decided = 1, at = ?3, ended_at = ?4, pk_known = pk_known OR ?5,
+                 fields = json_patch(fields, ?6)
                WHERE run = ?1 AND step = ?2";
-    run(c, sql, params![key, x.step, x.at.0, x.ended_at.0, x.pk_id.is_some()])?;
+    run(c, sql, params![key, x.step, x.at.0, x.ended_at.0, x.pk_id.is_some(), to_json(&x.fields)?])?;
     let sql = "INSERT INTO written (pk_id, run, step)
                SELECT ?3, run, step FROM writes WHERE run = ?1 AND step = ?2 AND kind = 'record-insert'
                ON CONFLICT DO NOTHING";
@@ -153,20 +154,18 @@ pub(super) fn own_writes(c: &Connection, x: &WriteQuery) -> Result<Vec<Vec<OwnWr
 }
 
 /// Keeps the suspects of a new event and settles it when none of them is undecided. True when its run waits.
-pub(super) fn suspect(
-    c: &Connection,
-    event: [u8; 16],
-    webhook: [u8; 16],
-    x: &Suspicion,
-    now: Time,
-) -> Result<bool> {
+pub(super) fn suspect(c: &Connection, event: [u8; 16], x: &Suspicion, now: Time) -> Result<bool> {
     run(c, "UPDATE events SET all_own = ?2 WHERE id = ?1", params![event, x.all_rows])?;
-    let sql = "INSERT INTO suspects (event, row, pk_id, run, step, webhook, position)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING";
+    let sql = "INSERT INTO suspects (event, row, part, pk_id, run, step, webhook, position)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING";
+    let webhook = x.webhook.as_bytes();
     for row in &x.rows {
-        for (which, step) in &row.writes {
-            let pk_id = row.pk_id.unwrap_or_default();
-            run(c, sql, params![event, row.row, pk_id, which.as_bytes(), step, webhook, x.position])?;
+        let pk_id = row.pk_id.unwrap_or_default();
+        for (part, writes) in (0_u32..).zip(&row.parts) {
+            for (which, step) in writes {
+                let which = which.as_bytes();
+                run(c, sql, params![event, row.row, part, pk_id, which, step, webhook, x.position])?;
+            }
         }
     }
     if settle(c, event, now, false)? {
@@ -182,6 +181,7 @@ const LONGEST_EFFECT: Duration = Duration::from_secs(3600);
 
 struct Suspect {
     row: u32,
+    part: u32,
     pk_id: i64,
     run: RunId,
     step: u32,
@@ -196,49 +196,57 @@ struct Suspect {
 }
 
 fn suspects(c: &Connection, event: [u8; 16]) -> Result<Vec<Suspect>> {
-    let sql = "SELECT s.row, s.pk_id, s.run, s.step, s.webhook, s.position, w.decided,
+    let sql = "SELECT s.row, s.part, s.pk_id, s.run, s.step, s.webhook, s.position, w.decided,
           EXISTS (SELECT 1 FROM attributed a WHERE a.run = s.run AND a.step = s.step
             AND (a.pk_id = s.pk_id OR w.kind = 'record-insert') AND a.webhook = s.webhook AND a.position = s.position AND a.event <> s.event),
           COALESCE(w.pk_known, 0) AND NOT EXISTS
             (SELECT 1 FROM written p WHERE p.pk_id = s.pk_id AND p.run = s.run AND p.step = s.step)
         FROM suspects s LEFT JOIN writes w ON w.run = s.run AND w.step = s.step
-        WHERE s.event = ?1 ORDER BY s.row, w.began_at DESC, s.step DESC";
+        WHERE s.event = ?1 ORDER BY s.row, s.part, w.began_at DESC, s.step DESC";
     all(c, sql, params![event], |r| {
         Ok(Suspect {
             row: r.get(0)?,
-            pk_id: r.get(1)?,
-            run: id(r, 2, RunId::from_slice)?,
-            step: r.get(3)?,
-            webhook: r.get(4)?,
-            position: r.get(5)?,
-            decided: r.get(6)?,
-            taken: r.get(7)?,
-            other: r.get(8)?,
+            part: r.get(1)?,
+            pk_id: r.get(2)?,
+            run: id(r, 3, RunId::from_slice)?,
+            step: r.get(4)?,
+            webhook: r.get(5)?,
+            position: r.get(6)?,
+            decided: r.get(7)?,
+            taken: r.get(8)?,
+            other: r.get(9)?,
         })
     })
 }
 
-/// Finds the write that each row comes from, unless one is still undecided; `expired`: then too. True when the event
+/// The write that a part of a row comes from: one that is decided, if there is one.
+fn fitting(of_part: &[Suspect]) -> Option<&Suspect> {
+    let mut fit = of_part.iter().filter(|s| s.decided.is_some() && !s.taken && !s.other);
+    fit.clone().find(|s| s.decided == Some(true)).or_else(|| fit.next())
+}
+
+/// Finds the writes that each row comes from, unless one is still undecided; `expired`: then too. True when the event
 /// is settled: its run is due.
 pub(super) fn settle(c: &Connection, event: [u8; 16], now: Time, expired: bool) -> Result<bool> {
     let suspects = suspects(c, event)?;
     let mut chosen: Vec<&Suspect> = Vec::new();
     let (mut waits, mut sure) = (false, true);
     for of_row in suspects.chunk_by(|a, b| a.row == b.row) {
-        let mut fit = of_row.iter().filter(|s| s.decided.is_some() && !s.taken && !s.other);
-        match fit.clone().find(|s| s.decided == Some(true)).or_else(|| fit.next()) {
-            Some(undecided) if undecided.decided == Some(false) => {
-                waits = true;
-                sure = false;
-                chosen.push(undecided);
+        let of_parts: Option<Vec<&Suspect>> = of_row.chunk_by(|a, b| a.part == b.part).map(fitting).collect();
+        let Some(found) = of_parts else {
+            sure = false;
+            continue;
+        };
+        if found.iter().any(|s| s.decided == Some(false)) {
+            waits = true;
+            sure = false;
+        } else {
+            // From now on they account for no other row, also while this event still waits.
+            for write in &found {
+                take(c, event, write)?;
             }
-            Some(found) => {
-                // From now on it accounts for no other row, also while this event still waits.
-                take(c, event, found)?;
-                chosen.push(found);
-            }
-            None => sure = false,
         }
+        chosen.extend(found);
     }
     if waits && !expired {
         return Ok(false);
@@ -294,17 +302,77 @@ fn link(c: &Connection, event: [u8; 16], mut causes: Vec<(RunId, u32)>) -> Resul
     run(c, sql, params![event, depth.saturating_add(1), self_depth]).map(drop)
 }
 
-/// Drops what is older.
-pub(super) fn drop_old(c: &Connection, before: Time) -> Result<u64> {
-    let gone = run(c, "DELETE FROM writes WHERE at < ?1", params![before.0])?;
-    if gone > 0 {
-        for table in ["written", "attributed", "suspects"] {
+/// Drops what is older and what no sweep of its table may find any more.
+pub(super) fn drop_old(c: &Connection, before: Time, now: Time) -> Result<u64> {
+    let tables =
+        all(c, "SELECT DISTINCT tenant, table_name FROM writes WHERE at < ?1", params![before.0], |r| {
+            Ok((parsed(r, 0, |t| t.parse().ok())?, r.get::<_, String>(1)?))
+        })?;
+    let mut dropped = 0;
+    for (tenant, table) in tables {
+        let before =
+            super::coverage::needed_since(c, &tenant, &table, now)?.map_or(before, |at| at.min(before));
+        const OLD: &str = "tenant = ?1 AND table_name = ?2 AND at < ?3";
+        let old = params![tenant.as_str(), table, before.0];
+        for of_writes in ["written", "attributed", "suspects"] {
             let sql = format!(
-                "DELETE FROM {table} WHERE NOT EXISTS
-                   (SELECT 1 FROM writes w WHERE w.run = {table}.run AND w.step = {table}.step)"
+                "DELETE FROM {of_writes} WHERE (run, step) IN (SELECT run, step FROM writes WHERE {OLD})"
             );
-            run(c, &sql, [])?;
+            run(c, &sql, old)?;
         }
+        dropped += run(c, &format!("DELETE FROM writes WHERE {OLD}"), old)?;
     }
-    Ok(gone as u64)
+    Ok(dropped as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: i64 = 86_400_000_000;
+
+    /// A write of the table `Tasks`, so many days ago.
+    fn add(c: &Connection, days: i64) {
+        let sql = "INSERT INTO writes (run, step, tenant, connection, kind, table_name, fields, pk_known, at, began_at)
+                   VALUES (?1, 1, 'default', x'00', 'record-update', 'Tasks', '{}', 1, ?2, ?2)";
+        let key = RunId::new();
+        run(c, sql, params![key.as_bytes(), (1000 - days) * DAY]).unwrap();
+        run(c, "INSERT INTO written (pk_id, run, step) VALUES (7, ?1, 1)", params![key.as_bytes()]).unwrap();
+    }
+
+    fn left(c: &Connection) -> (i64, i64) {
+        let sql = "SELECT (SELECT COUNT(*) FROM writes), (SELECT COUNT(*) FROM written)";
+        first(c, sql, [], |r| Ok((r.get(0)?, r.get(1)?))).unwrap().unwrap()
+    }
+
+    #[test]
+    fn a_write_to_a_swept_table_is_kept_until_two_rounds_have_looked_for_it() {
+        let c = Connection::open_in_memory().unwrap();
+        c.execute_batch(include_str!("schema.sql")).unwrap();
+        c.execute_batch("PRAGMA foreign_keys = OFF").unwrap();
+        let (now, before) = (Time(1000 * DAY), Time(1000 * DAY - 1));
+        for days in [1, 3, 5, 100] {
+            add(&c, days);
+        }
+        let sql = "INSERT INTO workflows (id, tenant, name, state, active_version, created_at)
+                   VALUES (x'01', 'default', 'w', 'active', 1, 0);
+                   INSERT INTO webhooks (id, tenant, workflow, connection, name, url_hash, sealed_url_id, stage, created_at)
+                   VALUES (x'02', 'default', x'01', x'00', 'w', x'', x'', 'ready', 0);
+                   INSERT INTO triggers (webhook, position, tenant, kind, table_name, fields, sources, batch, schema, reconcile)
+                   VALUES (x'02', 0, 'default', 'record-update', 'tasks', '[]', '[]', 0, '',
+                     '{\"every_seconds\":86400,\"max_calls\":1}')";
+        c.execute_batch(sql).unwrap();
+        // No round was finished yet: nothing is dropped but what nobody waits for any more.
+        assert_eq!(drop_old(&c, before, now).unwrap(), 1);
+        assert_eq!(left(&c), (3, 3));
+        let sql = "INSERT INTO sweeps (tenant, workflow, table_name, seen_from) VALUES ('default', x'01', 'Tasks', ?1)";
+        run(&c, sql, params![996 * DAY]).unwrap();
+        assert_eq!(drop_old(&c, before, now).unwrap(), 1, "a round that began after it is finished");
+        run(&c, "UPDATE sweeps SET seen_from = ?1", params![now.0]).unwrap();
+        assert_eq!(drop_old(&c, before, now).unwrap(), 1, "not the one of yesterday");
+        assert_eq!(left(&c), (1, 1));
+        run(&c, "UPDATE workflows SET state = 'inactive'", []).unwrap();
+        assert_eq!(drop_old(&c, before, now).unwrap(), 1, "nobody sweeps");
+        assert_eq!(left(&c), (0, 0));
+    }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::clock::Time;
+use crate::clock::{self, Time};
 use crate::control::Patrol;
 use crate::runtime::ComponentDigest;
 use crate::triggers::Left;
@@ -99,7 +99,7 @@ async fn mend(host: Arc<Host>) {
             }
             Err(error) => tracing::error!(code = error.code(), "webhooks can't be looked at; trying again"),
         }
-        tokio::time::sleep(pause).await;
+        clock::sleep(pause).await;
         pause = (pause * 2).min(longest);
     }
 }
@@ -120,13 +120,13 @@ async fn patrol(host: Arc<Host>) {
         if let Err(error) = patrol.walk(&host.control).await {
             tracing::error!(%error, "webhooks can't be looked after; trying again");
         }
-        tokio::time::sleep(PATROL.min(every / 10)).await;
+        clock::sleep(PATROL.min(every / 10)).await;
     }
 }
 
 async fn count(host: Arc<Host>) {
     loop {
-        tokio::time::sleep(COUNTERS).await;
+        clock::sleep(COUNTERS).await;
         host.control.write_counters().await;
     }
 }
@@ -141,7 +141,7 @@ async fn tombstones(host: Arc<Host>) {
             }
             Err(error) => tracing::warn!(code = error.code(), "tombstones can't be dropped"),
         }
-        tokio::time::sleep(TOMBSTONES).await;
+        clock::sleep(TOMBSTONES).await;
     }
 }
 
@@ -163,6 +163,6 @@ async fn own_writes(host: Arc<Host>) {
             Ok(dropped) => tracing::debug!(dropped, "old writes dropped"),
             Err(error) => tracing::warn!(code = error.code(), "old writes can't be dropped"),
         }
-        tokio::time::sleep(OWN_WRITES).await;
+        clock::sleep(OWN_WRITES).await;
     }
 }

@@ -91,8 +91,14 @@ impl Network {
             ])
             .clone();
         // Effects mostly.
-        let (method, path) =
-            *chance.one(&[("POST", DATA), ("POST", DATA), ("PUT", DATA), ("DELETE", DATA), ("GET", DATA), ("*", "/oauth/token")]);
+        let (method, path) = *chance.one(&[
+            ("POST", DATA),
+            ("POST", DATA),
+            ("PUT", DATA),
+            ("DELETE", DATA),
+            ("GET", DATA),
+            ("*", "/oauth/token"),
+        ]);
         let times = if action["Kind"] == "unauthorized" || chance.once_in(2) { 1 } else { 2 };
         Self { kind, method, path, after: chance.below(4), times, action }
     }
@@ -151,10 +157,11 @@ impl Faults {
         for _ in 0..chance.below(3) {
             faults.network.push(Network::draw(chance));
         }
-        if chance.once_in(3) {
+        // Those that the workload passes matter most.
+        for _ in 0..1 + chance.below(2) {
             let (name, can_fail) = chance.one(points);
             let fails = (*can_fail && chance.once_in(2)).then(|| 1 + chance.below(3));
-            if Operation::of(name).is_none() {
+            if Operation::of(name).is_none() && !name.starts_with("trigger.") {
                 faults.place(name, fails, chance);
             }
         }
@@ -163,7 +170,7 @@ impl Faults {
             faults.ends.push((chance.below(acts), end));
         }
         for (delivery, rarely) in [
-            (Delivery::Duplicates, 3),
+            (Delivery::Duplicates, 4),
             (Delivery::Reordered, 4),
             (Delivery::Impatient, 6),
             (Delivery::Delayed, 8),
@@ -185,10 +192,10 @@ impl Faults {
             self.deploy = Some(point(early));
         } else if name.starts_with("store.") {
             // Passed by each commit of the host.
-            self.lives.push(point(chance.below(40)));
+            self.lives.push(point(chance.below(25)));
         } else {
             self.ticks |= name.starts_with("schedule.");
-            self.lives.push(point(if chance.once_in(2) { early } else { chance.below(8) }));
+            self.lives.push(point(if chance.once_in(2) { early } else { chance.below(6) }));
         }
     }
 }

@@ -55,13 +55,7 @@ const EACH: Kind = Kind {
 
 /// All kinds of work.
 pub const KINDS: &[Kind] = &[
-    Kind {
-        name: "park",
-        table: "Parked",
-        settings: &[("count", "2")],
-        promise: Promise::NoneTwice,
-        ..EACH
-    },
+    Kind { name: "park", table: "Parked", settings: &[("count", "2")], promise: Promise::NoneTwice, ..EACH },
     Kind { name: "retry", table: "Retried", creates: "\"retry\"", promise: Promise::NoneMissing, ..EACH },
     Kind { name: "verify", table: "Verified", creates: VERIFY, settings: &[("count", "2")], ..EACH },
     // The guest itself asks for another try after its effect.
@@ -175,10 +169,8 @@ impl Kind {
 /// The account: a person's tables, and one for each kind.
 pub fn account() -> Value {
     let text = |name: &str, unique: bool| json!({"Name": name, "Type": "STRING", "Unique": unique, "UniqueAllowNulls": unique});
-    let table = |name: &str, rows: Vec<Value>| {
-        json!({"Name": name, "Fields": [text("Text", false), text("Mark", true), text("Notes", false)], "Rows": rows})
-    };
-    let numbered = || (1..=9).map(|n| json!({"Text": n.to_string(), "Mark": format!("old-{n}")})).collect();
+    let table = |name: &str, rows: Vec<Value>| json!({"Name": name, "Fields": [text("Text", false), text("Mark", true), text("Notes", false)], "Rows": rows});
+    let numbered = || (1..=30).map(|n| json!({"Text": n.to_string(), "Mark": format!("old-{n}")})).collect();
     let tables: Vec<Value> = [
         table("Patients", Vec::new()),
         table("Visits", numbered()),
@@ -186,13 +178,15 @@ pub fn account() -> Value {
         table("Filled", Vec::new()),
     ]
     .into_iter()
-    .chain(KINDS.iter().filter(|kind| !["Visits"].contains(&kind.table) && kind.name != "ticker").map(|kind| {
-        let rows = match kind.table {
-            "Pinned" | "Doomed" | "Known" | "Fixed" => numbered(),
-            _ => Vec::new(),
-        };
-        table(kind.table, rows)
-    }))
+    .chain(KINDS.iter().filter(|kind| !["Visits"].contains(&kind.table) && kind.name != "ticker").map(
+        |kind| {
+            let rows = match kind.table {
+                "Pinned" | "Doomed" | "Known" | "Fixed" => numbered(),
+                _ => Vec::new(),
+            };
+            table(kind.table, rows)
+        },
+    ))
     .collect();
     json!({
         "Clients": [{"client_id": "demo-client", "client_secret": "demo-secret", "ProfileName": "Chaos"}],

@@ -96,7 +96,9 @@ impl Campaign {
         let report = match report {
             Ok(Ok(report)) => report,
             Ok(Err(error)) => Report { wrong: vec![format!("{error:#}")], ..Report::default() },
-            Err(_) => Report { wrong: vec!["lost: the schedule ended in a panic".to_owned()], ..Report::default() },
+            Err(_) => {
+                Report { wrong: vec!["lost: the schedule ended in a panic".to_owned()], ..Report::default() }
+            }
         };
         self.tally.lock().expect("no panic holds it").add(number, self.seed, &report);
     }
@@ -178,11 +180,18 @@ fn whatever_fails_nothing_is_lost_doubled_or_diverged() {
 
 fn conclude(campaign: &Campaign, took: Duration, only: bool) {
     let tally = campaign.tally.lock().expect("no panic holds it");
-    println!("chaos: seed {}, {} s, {} runs resolved by people, {} faults not reached; faults hit:", campaign.seed, took.as_secs(), tally.parked, tally.missed);
+    println!(
+        "chaos: seed {}, {} s, {} runs resolved by people, {} faults not reached; faults hit:",
+        campaign.seed,
+        took.as_secs(),
+        tally.parked,
+        tally.missed
+    );
     for (kind, count) in &tally.hits {
         println!("  {count:>6}  {kind}");
     }
-    let hit = |name: &str| ["kill", "fail"].iter().any(|how| tally.hits.contains_key(&format!("{how} {name}")));
+    let hit =
+        |name: &str| ["kill", "fail"].iter().any(|how| tally.hits.contains_key(&format!("{how} {name}")));
     let never: Vec<&str> =
         campaign.points.iter().map(|(name, _)| name.as_str()).filter(|name| !hit(name)).collect();
     if !never.is_empty() && !only {

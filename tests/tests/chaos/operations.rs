@@ -61,13 +61,18 @@ impl Operation {
                 life.begin().await?;
                 life.until("webhooks send to the new URL", async |life: &mut Life| {
                     let hooks = life.account.webhooks().await;
-                    let moved = |hook: &Value| hook["OutgoingUrls"][0].as_str().unwrap_or_default().starts_with(&url);
+                    let moved =
+                        |hook: &Value| hook["OutgoingUrls"][0].as_str().unwrap_or_default().starts_with(&url);
                     Ok(hooks.iter().all(moved).then_some(()))
                 })
                 .await
             }
             Self::Change => {
-                let more = if subject.triggers.contains("sources") { "" } else { "sources = [\"Datasheet\", \"DataPages\", \"RESTAPIs\"]\n" };
+                let more = if subject.triggers.contains("sources") {
+                    ""
+                } else {
+                    "sources = [\"Datasheet\", \"DataPages\", \"RESTAPIs\"]\n"
+                };
                 let manifest = subject.manifest(more);
                 life.deploy(&manifest).await
             }
@@ -75,7 +80,10 @@ impl Operation {
                 life.command(&["trigger", "repair", subject.name, "--new-secret"], &[]).await?;
                 life.until("the old webhook has retired", async |life: &mut Life| {
                     let list = life.get("triggers").await?;
-                    Ok(list.as_array().is_some_and(|list| list.iter().all(|one| one["stage"] == "ready")).then_some(()))
+                    Ok(list
+                        .as_array()
+                        .is_some_and(|list| list.iter().all(|one| one["stage"] == "ready"))
+                        .then_some(()))
                 })
                 .await
             }
@@ -84,7 +92,8 @@ impl Operation {
                 life.until("its webhook is gone", async |life: &mut Life| {
                     let list = life.get("triggers").await?;
                     let left = list.as_array().map_or(0, Vec::len);
-                    Ok((left < life.kinds().len() && life.account.webhooks().await.len() == left).then_some(()))
+                    Ok((left < life.kinds().len() && life.account.webhooks().await.len() == left)
+                        .then_some(()))
                 })
                 .await
             }
@@ -105,7 +114,10 @@ impl Operation {
                 }
                 life.command(&["orphans", "remove", "--all"], &[]).await?;
                 let left = life.account.webhooks().await.len();
-                ensure!(left == before, "diverged: {before} webhooks before, {left} after orphans were removed");
+                ensure!(
+                    left == before,
+                    "diverged: {before} webhooks before, {left} after orphans were removed"
+                );
                 Ok(())
             }
             Self::Sweep => sweep(life).await,
@@ -132,8 +144,10 @@ async fn sweep(life: &mut Life) -> Result<()> {
     for _ in 0..2 {
         let before = rounds(life).await?;
         life.command(&["coverage", "swept", "--now"], &[]).await?;
-        life.until("a round is finished", async |life: &mut Life| Ok((rounds(life).await? > before).then_some(())))
-            .await?;
+        life.until("a round is finished", async |life: &mut Life| {
+            Ok((rounds(life).await? > before).then_some(()))
+        })
+        .await?;
     }
     let runs = life.quiet().await?;
     let found = runs.iter().filter(|run| run["workflow"] == "swept").count();

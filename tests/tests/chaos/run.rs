@@ -50,12 +50,18 @@ pub struct Life {
 impl Life {
     /// A host that is connected and in which these kinds of workflows are active; `point` strikes meanwhile.
     /// `compiled`: code of components, so that not every host compiles them.
-    pub async fn new(kinds: Vec<Kind>, start: i64, compiled: Option<&Path>, point: Option<Point>) -> Result<Self> {
+    pub async fn new(
+        kinds: Vec<Kind>,
+        start: i64,
+        compiled: Option<&Path>,
+        point: Option<Point>,
+    ) -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        let account = Account::start_from(Some(Seed::from_json(&kinds::account().to_string())?), |settings| {
-            settings.retry_delays_millis = vec![20, 50, 100];
-        })
-        .await;
+        let account =
+            Account::start_from(Some(Seed::from_json(&kinds::account().to_string())?), |settings| {
+                settings.retry_delays_millis = vec![20, 50, 100];
+            })
+            .await;
         let options = HostOptions {
             config: CONFIG.to_owned(),
             environment: vec![("CASPIAN_CLOCK".to_owned(), format!("{start}*{FACTOR}"))],
@@ -72,8 +78,16 @@ impl Life {
             std::fs::copy(file.path(), life.host.data().join("compiled").join(file.file_name()))?;
         }
         let url = life.account.url();
-        let connect =
-            ["connection", "add", "clinic", "--url", &url, "--client-id", "demo-client", "--client-secret-stdin"];
+        let connect = [
+            "connection",
+            "add",
+            "clinic",
+            "--url",
+            &url,
+            "--client-id",
+            "demo-client",
+            "--client-secret-stdin",
+        ];
         let answer = life.host.cli_with_input(&connect, "demo-secret").await;
         anyhow::ensure!(answer.code == 0, "the connection can't be added: {}", answer.stderr);
         for kind in kinds {
@@ -188,6 +202,12 @@ impl Life {
         Ok(answer.error_for_status()?.json().await?)
     }
 
+    /// A run with everything that is kept of it.
+    pub async fn run(&mut self, id: &str) -> Result<Value> {
+        let path = format!("runs/{id}");
+        self.until("the run is shown", async |life: &mut Self| life.get(&path).await.map(Some)).await
+    }
+
     /// What a command shows.
     pub async fn json(&self, arguments: &[&str]) -> Result<Value> {
         let answer = self.host.cli(arguments).await;
@@ -224,7 +244,7 @@ impl Life {
             }
             for run in parked {
                 let id = run["id"].as_str().context("an id")?;
-                let shown = self.until("the run is shown", async |life: &mut Self| Ok(Some(life.get(&format!("runs/{id}")).await?))).await?;
+                let shown = self.run(id).await?;
                 let kind = kinds::kind(run["workflow"].as_str().unwrap_or_default());
                 let text = kind.text_of(&shown);
                 let rows = self.account.rows(kind.table).await;

@@ -42,7 +42,9 @@ impl Workload {
         if names.contains(&"chain") {
             names.push("chained");
         }
-        let mut acts = vec![Act::AddPatient; 2 + chance.below(3)];
+        // Mostly few, so that a schedule is short; now and then a crowd.
+        let patients = if number % 8 == 7 { 25 } else { 2 + chance.below(3) };
+        let mut acts = vec![Act::AddPatient; patients];
         for n in 1..=2 {
             if names.contains(&"touch") {
                 acts.insert(chance.below(acts.len()), Act::ChangeVisit(n));
@@ -155,7 +157,7 @@ async fn go_through(
     if let Some(reference) = reference {
         wrong.extend(outcome.compare(&workload.kinds, reference));
     } else {
-        ensure!(parked == 0 && wrong.is_empty(), "without faults, {parked} parked, {wrong:?}");
+        ensure!(wrong.is_empty(), "without faults: {wrong:?}");
     }
     if let Some((operation, point)) = faults.operation.as_ref().filter(|(it, _)| !it.is_in_the_middle()) {
         life.points(point.iter().cloned().collect());
@@ -210,7 +212,13 @@ fn bad_end(run: &Value, faulty: bool) -> Option<String> {
         "succeeded" => None,
         // Two webhooks told of the same, or the workflow was gone before a tick's turn.
         "skipped" if faulty && ["duplicate", "inactive"].contains(&text("cause")) => None,
-        _ => Some(format!("diverged: run {} of {} is {} ({})", text("id"), text("workflow"), text("state"), text("cause"))),
+        _ => Some(format!(
+            "diverged: run {} of {} is {} ({})",
+            text("id"),
+            text("workflow"),
+            text("state"),
+            text("cause")
+        )),
     }
 }
 
@@ -221,9 +229,11 @@ async fn ticks(life: &mut Life) -> Result<Vec<String>> {
         let ticks = list.as_array().into_iter().flatten().filter(|event| event["from"] == "schedule");
         Ok(ticks.map(|event| event["event_date"].as_str().unwrap_or_default().to_owned()).collect())
     };
-    life.until("schedules tick", async |life: &mut Life| Ok((came(life).await?.len() >= 3).then_some(()))).await?;
+    life.until("schedules tick", async |life: &mut Life| Ok((came(life).await?.len() >= 3).then_some(())))
+        .await?;
     life.command(&["workflow", "deactivate", "ticker"], &[]).await?;
-    let mut ticks = life.until("ticks are listed", async |life: &mut Life| Ok(Some(came(life).await?))).await?;
+    let mut ticks =
+        life.until("ticks are listed", async |life: &mut Life| Ok(Some(came(life).await?))).await?;
     ticks.sort();
     let mut wrong = Vec::new();
     for pair in ticks.windows(2) {

@@ -25,7 +25,7 @@ pub struct Outcome {
 
 impl Outcome {
     /// Of a site that is quiet.
-    pub async fn of(life: &Life, kinds: &[Kind], runs: &[Value]) -> Result<Self> {
+    pub async fn of(life: &mut Life, kinds: &[Kind], runs: &[Value]) -> Result<Self> {
         let mut outcome = Self::default();
         for kind in kinds {
             let mut counted = Counted::new();
@@ -39,7 +39,7 @@ impl Outcome {
             for run in runs.iter().filter(|run| run["workflow"] == kind.name && run["state"] != "skipped") {
                 let said = if TOLD.contains(&kind.name) {
                     let id = run["id"].as_str().unwrap_or_default();
-                    life.get(&format!("runs/{id}")).await?["result"].to_string()
+                    life.run(id).await?["result"].to_string()
                 } else {
                     String::new()
                 };
@@ -72,7 +72,8 @@ impl Outcome {
                     more(ours, theirs, kind.table, &mut wrong);
                 }
                 Promise::NoneMissing => {
-                    less(ours, theirs, kind.table, &mut wrong);
+                    let missing = theirs.keys().find(|row| !ours.contains_key(*row));
+                    wrong.extend(missing.map(|row| format!("lost: {}: {row}", kind.table)));
                     let strange = ours.keys().find(|row| !theirs.contains_key(*row));
                     wrong.extend(strange.map(|row| format!("diverged: {}: {row}", kind.table)));
                 }

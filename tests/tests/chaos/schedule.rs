@@ -170,6 +170,8 @@ async fn go_through(
         + faults.ends.len()
         + usize::from(faults.deploy.is_some())
         + usize::from(faults.operation.as_ref().is_some_and(|(_, point)| point.is_some()));
+    wrong.sort();
+    wrong.dedup();
     let hits = std::mem::take(&mut life.hits);
     Ok(Report { outcome, missed: expected.saturating_sub(hits.len()), hits, parked, wrong })
 }

@@ -150,7 +150,7 @@ async fn purge(host: Arc<Host>) {
         if let Err(error) = host.control.purge_all().await {
             tracing::warn!(%error, "what was kept long enough can't be removed; trying again in an hour");
         }
-        tokio::time::sleep(PURGE).await;
+        clock::sleep(PURGE).await;
     }
 }
 

@@ -13,6 +13,7 @@ use crate::operations::Operation;
 const LATE: [u64; 3] = [5, 60, 300];
 /// Longer than the time-out of the host's calls, see `run.rs`.
 const SILENT: u64 = 2500;
+const WEBHOOKS: &str = "/integrations/rest/v3/outgoingWebhooks";
 const DATA: &str = "/integrations/rest/v3/tables";
 
 /// A point of the host at which a life of it ends, or something fails.
@@ -73,6 +74,12 @@ pub struct Network {
 }
 
 impl Network {
+    /// Of calls while webhooks are made.
+    fn of_webhooks(chance: &mut Chance) -> Self {
+        let method = *chance.one(&["POST", "GET", "*"]);
+        Self { method, path: WEBHOOKS, ..Self::draw(chance) }
+    }
+
     fn draw(chance: &mut Chance) -> Self {
         let late = *chance.one(&LATE);
         let (kind, action) = chance
@@ -134,6 +141,7 @@ pub enum End {
 pub struct Faults {
     /// While workflows are deployed.
     pub deploy: Option<Point>,
+    pub webhooks: Option<Network>,
     /// One after another, each in a life of the host of its own, while the workload is done.
     pub lives: Vec<Point>,
     pub operation: Option<(Operation, Option<Point>)>,
@@ -164,6 +172,9 @@ impl Faults {
             if Operation::of(name).is_none() && !name.starts_with("trigger.") {
                 faults.place(name, fails, chance);
             }
+        }
+        if chance.once_in(5) {
+            faults.webhooks = Some(Network::of_webhooks(chance));
         }
         if chance.once_in(4) {
             let end = *chance.one(&[End::Kill, End::Terminate]);

@@ -123,7 +123,8 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 fn compiled(start: i64) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     block_on(async {
-        let life = run::Life::new(vec![kinds::kind("reader")], start, None, None).await.expect("a host");
+        let mut life = run::Life::new(vec![kinds::kind("reader")], start, None, None).await.expect("a host");
+        life.deploy_all().await.expect("a workflow");
         for file in std::fs::read_dir(life.host.data().join("compiled")).expect("a folder") {
             let file = file.expect("it");
             std::fs::copy(file.path(), folder.path().join(file.file_name())).expect("a copy");

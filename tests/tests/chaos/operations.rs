@@ -27,6 +27,8 @@ pub enum Operation {
     Sweep,
     /// A workflow is run over rows that were there before.
     Backfill,
+    /// Contents of what has ended are removed.
+    Purge,
 }
 
 impl Operation {
@@ -38,6 +40,7 @@ impl Operation {
             ("orphans", _) => Some(Self::Orphans),
             ("sweep", _) => Some(Self::Sweep),
             ("backfill", _) => Some(Self::Backfill),
+            ("purge", _) => Some(Self::Purge),
             ("trigger", "before-point" | "after-point") => Some(Self::Move),
             ("trigger", "before-change" | "after-change") => Some(Self::Change),
             ("trigger", "before-retire" | "after-retire") => Some(Self::Renew),
@@ -122,6 +125,7 @@ impl Operation {
             }
             Self::Sweep => sweep(life).await,
             Self::Backfill => backfill(life).await,
+            Self::Purge => purge(life).await,
         }
     }
 }
@@ -186,5 +190,22 @@ async fn backfill(life: &mut Life) -> Result<()> {
     let made = life.account.rows("Filled").await.len();
     ensure!(made >= 3, "lost: {made} of 3 rows were filled");
     ensure!(made == 3, "doubled: 3 rows were filled {made} times");
+    Ok(())
+}
+
+/// Nobody can read any more what succeeded; a message that comes again is known all the same.
+async fn purge(life: &mut Life) -> Result<()> {
+    life.command(&["retention", "set", "--succeeded", "0s"], &[]).await?;
+    life.command(&["retention", "purge"], &[]).await?;
+    let runs = life.quiet().await?;
+    for run in runs.iter().filter(|run| run["state"] == "succeeded") {
+        let shown = life.run(run["id"].as_str().unwrap_or_default()).await?;
+        ensure!(shown["contents"] == "deleted", "diverged: contents are left: run {}", run["id"]);
+    }
+    for message in life.account.messages().await {
+        life.account.redeliver(message["MessageId"].as_str().unwrap_or_default()).await;
+    }
+    let again = life.quiet().await?.len();
+    ensure!(again == runs.len(), "doubled: {} runs, and {again} after their messages came again", runs.len());
     Ok(())
 }

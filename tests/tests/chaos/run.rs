@@ -10,7 +10,7 @@ use caspio_emulator::Seed;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::faults::Point;
+use crate::faults::{Network, Point};
 use crate::kinds::{self, Kind};
 
 /// Time of hosts and accounts runs so many times as fast as the machine's: a back-off of a minute is a second.
@@ -48,7 +48,7 @@ pub struct Life {
 }
 
 impl Life {
-    /// A host that is connected and in which these kinds of workflows are active; `point` strikes meanwhile.
+    /// A host that is connected, for workflows of these kinds; `point` strikes in its first life.
     /// `compiled`: code of components, so that not every host compiles them.
     pub async fn new(
         kinds: Vec<Kind>,
@@ -71,7 +71,7 @@ impl Life {
         let host = Host::init(folder.path(), options).await;
         let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).build()?;
         let (points, hits) = (point.into_iter().collect(), Vec::new());
-        let mut life = Self { account, host, folder, kinds: kinds.clone(), points, point: None, hits, http };
+        let mut life = Self { account, host, folder, kinds, points, point: None, hits, http };
         life.begin().await?;
         for file in compiled.map(std::fs::read_dir).transpose()?.into_iter().flatten() {
             let file = file?;
@@ -90,10 +90,22 @@ impl Life {
         ];
         let answer = life.host.cli_with_input(&connect, "demo-secret").await;
         anyhow::ensure!(answer.code == 0, "the connection can't be added: {}", answer.stderr);
-        for kind in kinds {
-            life.deploy(&kind.manifest("")).await?;
-        }
         Ok(life)
+    }
+
+    /// Everything is deployed and active.
+    pub async fn deploy_all(&mut self) -> Result<()> {
+        for kind in self.kinds.clone() {
+            self.deploy(&kind.manifest("")).await?;
+        }
+        Ok(())
+    }
+
+    /// One more call strikes, from now on.
+    pub async fn strike(&self, fault: &Network) {
+        let after = u32::try_from(fault.after).expect("small");
+        let times = u32::try_from(fault.times).ok();
+        self.account.fault_after(fault.method, fault.path, after, times, fault.action.clone()).await;
     }
 
     pub fn kinds(&self) -> &[Kind] {

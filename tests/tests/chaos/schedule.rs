@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
 use crate::chance::Chance;
-use crate::faults::{Delivery, End, Faults};
+use crate::faults::{Delivery, End, Faults, Network};
 use crate::kinds::{self, KINDS, Kind};
 use crate::run::Life;
 use crate::verdict::Outcome;
@@ -110,6 +110,10 @@ async fn go_through(
     faults: &Faults,
     reference: Option<&Outcome>,
 ) -> Result<Report> {
+    if let Some(fault) = &faults.webhooks {
+        life.strike(fault).await;
+    }
+    life.deploy_all().await?;
     set_up(life, faults).await;
     let middle = faults.operation.as_ref().filter(|(operation, _)| operation.is_in_the_middle());
     life.points(faults.lives.clone());
@@ -143,7 +147,8 @@ async fn go_through(
     let mut wrong = if faults.ticks { ticks(life).await? } else { Vec::new() };
     let runs = life.quiet().await?;
     let parked = runs.iter().filter(|run| run["state"] == "parked").count();
-    let network: Vec<String> = faults.network.iter().map(crate::faults::Network::kind).collect();
+    let network = faults.webhooks.iter().map(|fault| format!("webhook {}", fault.kind()));
+    let network: Vec<String> = network.chain(faults.network.iter().map(Network::kind)).collect();
     let deliveries: Vec<String> =
         faults.deliveries.iter().map(|delivery| format!("delivery {delivery:?}").to_lowercase()).collect();
     life.note_hits(&network, &deliveries).await;
@@ -159,6 +164,7 @@ async fn go_through(
     } else {
         ensure!(wrong.is_empty(), "without faults: {wrong:?}");
     }
+    wrong.extend(webhooks(life).await?);
     if let Some((operation, point)) = faults.operation.as_ref().filter(|(it, _)| !it.is_in_the_middle()) {
         life.points(point.iter().cloned().collect());
         life.begin().await?;
@@ -179,9 +185,7 @@ async fn go_through(
 /// The faults of the line and of deliveries are in force.
 async fn set_up(life: &Life, faults: &Faults) {
     for fault in &faults.network {
-        let after = u32::try_from(fault.after).expect("small");
-        let times = u32::try_from(fault.times).ok();
-        life.account.fault_after(fault.method, fault.path, after, times, fault.action.clone()).await;
+        life.strike(fault).await;
     }
     for delivery in &faults.deliveries {
         life.knobs(match delivery {
@@ -247,5 +251,24 @@ async fn ticks(life: &mut Life) -> Result<Vec<String>> {
             _ => wrong.push(format!("lost: ticks between {} and {}", pair[0], pair[1])),
         }
     }
+    Ok(wrong)
+}
+
+/// Caspio has one webhook for each that the host knows, with one event a trigger.
+async fn webhooks(life: &mut Life) -> Result<Vec<String>> {
+    let known = life
+        .until("webhooks are listed", async |life: &mut Life| life.get("triggers").await.map(Some))
+        .await?;
+    let (known, made) = (known.as_array().map_or(0, Vec::len), life.account.webhooks().await);
+    let mut wrong = Vec::new();
+    if made.len() != known {
+        wrong.push(format!("doubled: {} webhooks in Caspio, of which the host knows {known}", made.len()));
+    }
+    let events = |hook: &Value| hook["Events"].as_array().map_or(0, Vec::len);
+    wrong.extend(
+        made.iter()
+            .filter(|hook| events(hook) != 1)
+            .map(|hook| format!("doubled: events of a webhook: {}", events(hook))),
+    );
     Ok(wrong)
 }

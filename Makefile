@@ -62,6 +62,12 @@ DENY := $(or $(CARGO_TARGET_DIR),target)/tools/bin/cargo-deny
 pairwise: build ## Run end-to-end tests under other behaviours of Caspio, each two of them together (some minutes)
 	@python3 scripts/pairwise.py
 
+# What libtest says besides is left out.
+.PHONY: chaos
+chaos: build ## Fault campaign: N=1000 schedules drawn from SEED=1, at most SECONDS=…; ONLY=n repeats one
+	@CHAOS_N="$(or $(N),$(if $(SECONDS),,1000))" CHAOS_SEED="$(SEED)" CHAOS_SECONDS="$(SECONDS)" CHAOS_ONLY="$(ONLY)" \
+	  $(CARGO) test --locked $(WORKSPACE) --quiet --test chaos -- --nocapture | sed -u -E '/^(running 1 test|test .*|\.|)$$/d'
+
 .PHONY: deny
 deny: ## Check licences, banned crates and sources of all dependencies
 	@"$(DENY)" --version 2>/dev/null | grep -qF " $(DENY_VERSION)" || env -u CARGO_TARGET_DIR \

@@ -1,4 +1,8 @@
 //! The one place that time comes from.
+//!
+//! With the feature `failpoints` a test can make time faster: `CASPIAN_CLOCK=START*FACTOR` (START in microseconds since
+//! 1970) lets it run FACTOR times as fast from START on, after every start of the process, so that back-offs, schedules
+//! and time-outs keep their lengths and nobody waits for them. Limits of guests and of Caspio's calls a second stay real.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -15,7 +19,7 @@ impl Time {
     #[must_use]
     pub fn now() -> Self {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Self(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+        Self(faster::time(i64::try_from(since.as_micros()).unwrap_or(i64::MAX)))
     }
 
     /// This much later.
@@ -46,6 +50,60 @@ impl Time {
     #[must_use]
     pub fn to_system_time(self) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_micros(u64::try_from(self.0).unwrap_or(0))
+    }
+}
+
+/// Waits so long, by the time of [`Time::now`].
+pub async fn sleep(duration: Duration) {
+    tokio::time::sleep(on_the_wall(duration)).await;
+}
+
+/// How long this takes for the machine: as long as it is, unless a test made time faster.
+#[must_use]
+pub fn on_the_wall(duration: Duration) -> Duration {
+    faster::wall(duration)
+}
+
+#[cfg(not(feature = "failpoints"))]
+mod faster {
+    use std::time::Duration;
+
+    #[inline(always)]
+    pub(super) fn time(micros: i64) -> i64 {
+        micros
+    }
+
+    #[inline(always)]
+    pub(super) fn wall(duration: Duration) -> Duration {
+        duration
+    }
+}
+
+#[cfg(feature = "failpoints")]
+mod faster {
+    use std::sync::OnceLock;
+    use std::time::Duration;
+
+    /// From when on, and how many times as fast.
+    static PACE: OnceLock<Option<(i64, u32)>> = OnceLock::new();
+
+    fn pace() -> Option<(i64, u32)> {
+        *PACE.get_or_init(|| {
+            let text = std::env::var("CASPIAN_CLOCK").ok()?;
+            let (start, factor) = text.split_once('*')?;
+            Some((start.parse().ok()?, factor.parse().ok().filter(|factor| *factor > 0)?))
+        })
+    }
+
+    pub(super) fn time(micros: i64) -> i64 {
+        pace().map_or(micros, |(start, factor)| {
+            start.saturating_add(micros.saturating_sub(start).saturating_mul(i64::from(factor)))
+        })
+    }
+
+    pub(super) fn wall(duration: Duration) -> Duration {
+        // Never busy: a pause stays one.
+        pace().map_or(duration, |(_, factor)| (duration / factor).max(duration.min(Duration::from_millis(1))))
     }
 }
 

@@ -5,6 +5,8 @@
 //! SplitMix64: good enough to shuffle rows and to name things in a tool for tests, and not meant
 //! to guard anything.
 
+use std::sync::OnceLock;
+
 use jiff::{Timestamp, civil::DateTime, tz::Offset};
 
 /// The source of randomness of one account.
@@ -90,7 +92,25 @@ pub fn now() -> DateTime {
 /// Now, on a wall clock that is `seconds` east of UTC.
 pub fn at_offset(seconds: i32) -> DateTime {
     let offset = Offset::from_seconds(seconds).unwrap_or(Offset::UTC);
-    offset.to_datetime(Timestamp::now())
+    offset.to_datetime(timestamp())
+}
+
+/// From when on the account's clock runs faster, in microseconds since 1970, and how many times as fast.
+static PACE: OnceLock<(i64, u32)> = OnceLock::new();
+
+/// Lets the clock of all accounts of this process run `factor` times as fast from `start` on (microseconds since 1970),
+/// as a host's under test does. Waits stay real. Works once.
+pub fn run_faster(start: i64, factor: u32) {
+    let _ = PACE.set((start, factor));
+}
+
+/// Now.
+pub fn timestamp() -> Timestamp {
+    let now = Timestamp::now();
+    PACE.get().map_or(now, |(start, factor)| {
+        let passed = now.as_microsecond().saturating_sub(*start).saturating_mul(i64::from(*factor));
+        Timestamp::from_microsecond(start.saturating_add(passed)).unwrap_or(now)
+    })
 }
 
 /// `yyyy-MM-ddTHH:mm:ss`, the form of every date that Caspio writes.

@@ -38,7 +38,12 @@ pub enum Action {
         #[serde(rename = "Millis")]
         millis: u64,
     },
-    /// It is done after a wait.
+    /// It is done after a wait, and no answer comes: the connection stays open and silent.
+    Stall {
+        #[serde(rename = "Millis")]
+        millis: u64,
+    },
+    /// It is done after a wait, unless the caller has given up.
     Delay {
         #[serde(rename = "Millis")]
         millis: u64,
@@ -84,6 +89,8 @@ struct Fault {
 pub struct Faults {
     list: Vec<Fault>,
     last_id: u64,
+    /// Calls that are still to be done though nobody waits for their answer.
+    pub late: usize,
 }
 
 impl Faults {
@@ -179,7 +186,8 @@ pub fn answer(action: &Action) -> Option<Result<Reply, ApiError>> {
         Action::Throttle => Some(Err(throttled())),
         Action::ApiCallsRate => Some(Ok(api_calls_rate())),
         Action::Unauthorized => Some(Err(ApiError::unauthorized())),
-        Action::DropBefore | Action::DropAfter | Action::DropLate { .. } | Action::Delay { .. } => None,
+        Action::DropBefore | Action::DropAfter | Action::DropLate { .. } => None,
+        Action::Stall { .. } | Action::Delay { .. } => None,
     }
 }
 
@@ -211,6 +219,7 @@ mod tests {
             json!({"Kind": "drop-after"}),
             json!({"Kind": "delay", "Millis": 5}),
             json!({"Kind": "drop-late", "Millis": 5}),
+            json!({"Kind": "stall", "Millis": 5}),
             json!({"Kind": "throttle"}),
             json!({"Kind": "api-calls-rate"}),
             json!({"Kind": "unauthorized"}),

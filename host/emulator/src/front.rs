@@ -66,9 +66,14 @@ pub async fn handle(
             shared.lock().requests.note(&request, None, began);
             return cut(&peer);
         }
-        Some(Action::DropLate { millis }) => {
-            shared.lock().requests.note(&request, None, began);
+        Some(Action::DropLate { millis } | Action::Stall { millis }) => {
+            note_late(&shared, &request, began);
             tokio::spawn(later(Arc::clone(&shared), request, *millis));
+            if matches!(fault, Some(Action::Stall { .. })) {
+                // Until the caller gives up, which drops this.
+                let mut ending = shared.ending.subscribe();
+                let _ended = ending.wait_for(|ended| *ended).await;
+            }
             return cut(&peer);
         }
         _ => {}
@@ -101,6 +106,12 @@ fn perform(shared: &Arc<Shared>, account: &mut Account, request: &Request) -> Re
     rest::handle(shared, account, request, Instant::now())
 }
 
+fn note_late(shared: &Shared, request: &Request, began: jiff::civil::DateTime) {
+    let mut account = shared.lock();
+    account.requests.note(request, None, began);
+    account.faults.late += 1;
+}
+
 /// Does what nobody waits for any more.
 async fn later(shared: Arc<Shared>, request: Request, millis: u64) {
     let mut ending = shared.ending.subscribe();
@@ -108,7 +119,10 @@ async fn later(shared: Arc<Shared>, request: Request, millis: u64) {
         () = tokio::time::sleep(Duration::from_millis(millis)) => {}
         _ = ending.wait_for(|ended| *ended) => return,
     }
-    let result = perform(&shared, &mut shared.lock(), &request);
+    let mut account = shared.lock();
+    let result = perform(&shared, &mut account, &request);
+    account.faults.late = account.faults.late.saturating_sub(1);
+    drop(account);
     tracing::debug!(done = result.is_ok(), "a call was done after its connection was cut");
 }
 
@@ -188,6 +202,7 @@ fn respond(result: Result<Reply, ApiError>, id: &str, resource: &str) -> Respons
             headers.insert(HeaderName::from_static(name), value);
         }
     };
+    put("date", &environment::timestamp().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string());
     put("x-caspio-request-id", id);
     if let Some(kind) = &kind {
         put("content-type", kind);

@@ -43,6 +43,7 @@ mod sql;
 mod tasks;
 mod views;
 
+pub use environment::run_faster;
 pub use seed::{Seed, SeedError};
 pub use server::{Emulator, EmulatorOptions, RunningEmulator};
 pub use settings::{

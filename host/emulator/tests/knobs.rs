@@ -188,3 +188,24 @@ async fn a_bad_line() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
+
+#[tokio::test]
+async fn a_call_without_an_answer_is_done_all_the_same() {
+    let caspio = Caspio::start().await;
+    let count = async |path: &str| caspio.admin(Method::GET, path, None).await.body;
+    let rows = async || count("/rows/Tasks").await.as_array().unwrap().len();
+    let before = rows().await;
+    let silent = json!({"Method": "POST", "Times": 1, "Action": {"Kind": "stall", "Millis": 200}});
+    assert_eq!(caspio.admin(Method::POST, "/faults", Some(silent)).await.status, 201);
+    let call = caspio
+        .request(Method::POST, TASKS, &[])
+        .json(&json!({"Title": "t"}))
+        .timeout(Duration::from_millis(50));
+    assert!(call.send().await.unwrap_err().is_timeout());
+    let gave_up = Instant::now();
+    while count("/faults/late").await["Count"] != 0 {
+        assert!(gave_up.elapsed() < Duration::from_secs(60), "it never lands");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(rows().await, before + 1);
+}

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use crate::clock::Time;
+use crate::clock::{Time, on_the_wall};
 use crate::model::{ConnectionId, TenantId, WorkflowId};
 use crate::secrets::Secret;
 use crate::store::{CallBudget, CallCount};
@@ -98,8 +98,8 @@ impl CaspioClients {
         let setup = |_| CaspioError::from(ErrorKind::Setup);
         let builder = || {
             reqwest::Client::builder()
-                .connect_timeout(Duration::from_secs(settings.connect_timeout_seconds.max(1)))
-                .timeout(Duration::from_secs(settings.request_timeout_seconds.max(1)))
+                .connect_timeout(on_the_wall(Duration::from_secs(settings.connect_timeout_seconds.max(1))))
+                .timeout(on_the_wall(Duration::from_secs(settings.request_timeout_seconds.max(1))))
                 .pool_idle_timeout(Duration::from_secs(settings.idle_connection_seconds))
                 // A redirect would carry token and values to another place.
                 .redirect(reqwest::redirect::Policy::none())
@@ -374,7 +374,7 @@ impl Caspio {
     /// Remembers how Caspio took the credentials.
     pub(super) fn note_credentials(&self, refused: bool) {
         let mut until = self.refused_until.lock().unwrap_or_else(PoisonError::into_inner);
-        *until = refused.then(|| Instant::now() + REFUSED_PAUSE);
+        *until = refused.then(|| Instant::now() + on_the_wall(REFUSED_PAUSE));
     }
 
     /// Now, by Caspio's clock as far as its answers tell.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use reqwest::header::HeaderValue;
 use serde_json::Value;
 
-use crate::clock::Time;
+use crate::clock::{self, Time};
 
 use super::classify::Subject;
 use super::envelope::{self, TokenJson};
@@ -129,7 +129,7 @@ impl Caspio {
                 return Err(error);
             }
             let _waiting = context.wait_guard();
-            tokio::time::sleep(self.shared.settings.retry_pause(repeated).max(wait)).await;
+            clock::sleep(self.shared.settings.retry_pause(repeated).max(wait)).await;
             repeated += 1;
         }
     }

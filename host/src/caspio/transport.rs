@@ -14,7 +14,7 @@ use reqwest::header::{
 use reqwest::{Method, RequestBuilder, Response, Url};
 use tracing::Instrument as _;
 
-use crate::clock::Time;
+use crate::clock::{self, Time};
 use crate::model::Cause;
 
 use super::breaker::Pass;
@@ -135,7 +135,7 @@ impl Caspio {
                 return Err(error.of_effect(effect));
             }
             let _waiting = context.wait_guard();
-            tokio::time::sleep(self.shared.settings.retry_pause(repeated).max(wait)).await;
+            clock::sleep(self.shared.settings.retry_pause(repeated).max(wait)).await;
             repeated += 1;
         }
     }

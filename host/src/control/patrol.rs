@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use crate::clock::Time;
+use crate::clock::{self, Time};
 use crate::model::ConnectionId;
 use crate::store::{WebhookRecord, WebhookStage};
 
@@ -88,7 +88,7 @@ impl Patrol {
                     self.again.insert(connection, again);
                 }
             }
-            tokio::time::sleep(pause).await;
+            clock::sleep(pause).await;
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::caspio::CallContext;
-use crate::clock::Time;
+use crate::clock::{self, Time};
 use crate::faults;
 use crate::ingress::{Found, Sequence, found_message};
 use crate::model::{
@@ -91,7 +91,7 @@ impl Coverage {
             let again = Time::now().after(failed_for(backfill.failures).min(LONGEST_PAUSE));
             if let Err(error) = self.parts.store.put_off_backfill(backfill.id, code, again).await {
                 tracing::error!(code = error.code(), "the state of a backfill can't be written");
-                tokio::time::sleep(FAILED).await;
+                clock::sleep(FAILED).await;
             }
         }
     }

@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 
 use crate::accounts::{ConnectError, Connector, KeyError, Keyring};
 use crate::caspio::CaspioError;
-use crate::clock::Time;
+use crate::clock::{self, Time};
 use crate::ingress::IngressError;
 use crate::lineage::LineageSettings;
 use crate::model::{BackfillState, ConnectionId};
@@ -159,7 +159,7 @@ impl Coverage {
                 }
             };
             tokio::select! {
-                () = tokio::time::sleep(pause) => {}
+                () = clock::sleep(pause) => {}
                 () = self.parts.due.notified() => {}
                 Some(done) = working.join_next(), if !working.is_empty() => match done {
                     Ok(name) => drop(busy.remove(&name)),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::caspio::{CallContext, Caspio};
-use crate::clock::Time;
+use crate::clock::{self, Time};
 use crate::faults;
 use crate::ingress::{Sequence, Tagger, name_tag};
 use crate::model::{Criteria, Operator, Reconcile, Row, TableSchema, TriggerKind, Value};
@@ -56,7 +56,7 @@ impl Coverage {
                 if let Err(error) = put_off {
                     tracing::error!(code = error.code(), "the state of a sweep can't be written");
                     // What is due stays due; not in a tight loop.
-                    tokio::time::sleep(FAILED).await;
+                    clock::sleep(FAILED).await;
                 }
             }
         }
@@ -144,7 +144,7 @@ impl Coverage {
         let mut findings = store.sweep_findings(read.page.clone()).await?;
         if !findings.is_empty() {
             // Their webhooks may be on the way.
-            tokio::time::sleep(Duration::from_secs(self.parts.settings.settle_seconds)).await;
+            clock::sleep(Duration::from_secs(self.parts.settings.settle_seconds)).await;
             findings = store.sweep_findings(read.page.clone()).await?;
         }
         for _ in 0..TRIES {

@@ -9,7 +9,7 @@ use tracing::Instrument as _;
 
 use crate::accounts::{ConnectError, Connector, KeyError, Keyring};
 use crate::caspio::{CallContext, Caspio};
-use crate::clock::Time;
+use crate::clock::{self, Time};
 use crate::journal::{Journal, JournalError, Opened};
 use crate::manifest::{Manifest, Stale};
 use crate::model::{Cause, Event, RunId, RunState, WorkflowId};
@@ -385,7 +385,7 @@ impl Executor {
                 }
                 Err(e) if e.is_transient() => {
                     tracing::warn!(code = e.code(), "the run's state is not committed yet; trying again");
-                    tokio::time::sleep(pause).await;
+                    clock::sleep(pause).await;
                     pause = (pause * 2).min(COMMIT_PAUSE.1);
                 }
                 Err(e) => {

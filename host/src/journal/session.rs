@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::clock::Time;
+use crate::clock::{self, Time};
 use crate::faults;
 use crate::model::{Action, ActionError, Answer, Effect, RunId};
 use crate::secrets::{DataKey, SealError, TenantKey};
@@ -307,7 +307,7 @@ impl Journal {
             match committed {
                 Err(e) if e.is_transient() => {
                     tracing::warn!(run = %self.run, code = e.code(), "result not committed yet; trying again");
-                    tokio::time::sleep(pause).await;
+                    clock::sleep(pause).await;
                     pause = (pause * 2).min(COMMIT_PAUSE.1);
                 }
                 Err(e) => return Err(e.into()),

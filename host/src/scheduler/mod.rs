@@ -14,7 +14,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, Semaphore, watch};
 
-use crate::clock::Time;
+use crate::clock::{self, Time};
 use crate::execution::Executor;
 use crate::model::Cause;
 use crate::store::{Claim, Claimed, ClaimedRun, ShareSettings, StoreError};
@@ -124,7 +124,7 @@ impl Scheduler {
             if !pause.is_zero() {
                 tokio::select! {
                     () = self.wake.notified() => {}
-                    () = tokio::time::sleep(pause) => {}
+                    () = clock::sleep(pause) => {}
                     _ = stop.changed() => {}
                 }
             }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::accounts::{KeyError, Keyring};
-use crate::clock::Time;
+use crate::clock::{self, Time};
 use crate::faults;
 use crate::ingress::{IngressError, tick_message};
 use crate::manifest::Missed;
@@ -66,7 +66,7 @@ impl Schedules {
                 }
             };
             tokio::select! {
-                () = tokio::time::sleep(pause) => {}
+                () = clock::sleep(pause) => {}
                 () = self.changed.notified() => {}
             }
         }

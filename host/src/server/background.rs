@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::clock::Time;
+use crate::clock::{self, Time};
 use crate::control::Patrol;
 use crate::runtime::ComponentDigest;
 use crate::triggers::Left;
@@ -101,7 +101,7 @@ async fn mend(host: Arc<Host>) {
             }
             Err(error) => tracing::error!(code = error.code(), "webhooks can't be looked at; trying again"),
         }
-        tokio::time::sleep(pause).await;
+        clock::sleep(pause).await;
         pause = (pause * 2).min(longest);
     }
 }
@@ -132,13 +132,13 @@ async fn patrol(host: Arc<Host>) {
         if let Err(error) = patrol.walk(&host.control).await {
             tracing::error!(%error, "webhooks can't be looked after; trying again");
         }
-        tokio::time::sleep(PATROL.min(every / 10)).await;
+        clock::sleep(PATROL.min(every / 10)).await;
     }
 }
 
 async fn count(host: Arc<Host>) {
     loop {
-        tokio::time::sleep(COUNTERS).await;
+        clock::sleep(COUNTERS).await;
         host.control.write_counters().await;
     }
 }
@@ -153,7 +153,7 @@ async fn tombstones(host: Arc<Host>) {
             }
             Err(error) => tracing::warn!(code = error.code(), "tombstones can't be dropped"),
         }
-        tokio::time::sleep(TOMBSTONES).await;
+        clock::sleep(TOMBSTONES).await;
     }
 }
 
@@ -162,7 +162,7 @@ async fn purge(host: Arc<Host>) {
         if let Err(error) = host.control.purge_all().await {
             tracing::warn!(%error, "what was kept long enough can't be removed; trying again in an hour");
         }
-        tokio::time::sleep(PURGE).await;
+        clock::sleep(PURGE).await;
     }
 }
 
@@ -180,6 +180,6 @@ async fn own_writes(host: Arc<Host>) {
             Ok(dropped) => tracing::debug!(dropped, "old writes dropped"),
             Err(error) => tracing::warn!(code = error.code(), "old writes can't be dropped"),
         }
-        tokio::time::sleep(OWN_WRITES).await;
+        clock::sleep(OWN_WRITES).await;
     }
 }

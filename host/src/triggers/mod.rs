@@ -28,7 +28,7 @@ use tokio::sync::{Mutex, Notify, OwnedMutexGuard};
 
 use crate::accounts::{ConnectError, Connector, KeyError, Keyring};
 use crate::caspio::{CallContext, CaspioError};
-use crate::clock::Time;
+use crate::clock::{self, Time};
 use crate::model::{Cause, UrlId, WebhookId, WorkflowId};
 use crate::secrets::SealError;
 use crate::store::{Store, StoreError, WebhookRecord};
@@ -186,7 +186,7 @@ impl Triggers {
     /// Ends when a webhook was left unfinished since the last time, or one may have to retire.
     pub async fn until_unfinished(&self) {
         let look = self.settings.retire().clamp(Duration::from_secs(1), RETIRE_LOOK);
-        let _ = tokio::time::timeout(look, self.unfinished.notified()).await;
+        let _ = tokio::time::timeout(clock::on_the_wall(look), self.unfinished.notified()).await;
     }
 
     /// A workflow's turn: nobody else changes its webhook meanwhile.

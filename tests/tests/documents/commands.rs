@@ -17,6 +17,7 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("make test", "it runs these tests"),
     ("make lint", "a part of what runs before a change lands, beside these tests"),
     ("make conformance", "a part of make test, beside these tests"),
+    ("make chaos", "a part of make test, beside these tests"),
     ("make bench", "it takes minutes, and needs a quiet machine"),
     ("make release", "it takes minutes; the code is that of the binary under test"),
     ("caspian emulator --set ", "see emulator.rs"),

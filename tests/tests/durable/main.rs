@@ -1,7 +1,6 @@
 //! A finished effect is never done twice; an undecided one is neither repeated nor dropped.
 
 mod answers;
-mod campaign;
 mod crashes;
 mod criteria;
 mod full_disk;

@@ -56,6 +56,7 @@ pub fn handle(account: &mut Account, request: &Request) -> Result<Reply, ApiErro
             account.faults.clear();
             Ok(Reply::empty(204))
         }
+        ("GET", ["faults", "late"]) => Ok(Reply::json(200, json!({"Count": account.faults.late}))),
         ("DELETE", ["faults", id]) => match id.parse().is_ok_and(|id| account.faults.remove(id)) {
             true => Ok(Reply::empty(204)),
             false => Err(ApiError::object("fault", id)),

@@ -8,7 +8,7 @@
 mod schedules;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, Semaphore, watch};
@@ -130,7 +130,11 @@ impl Scheduler {
             no_calls_left: parts.connector.clients().no_calls_left(),
         };
         crate::faults::pass("scheduler.before-claim");
+        let began = Instant::now();
         let claimed = parts.store.claim(claim).await?;
+        if !claimed.is_empty() {
+            metrics::histogram!("caspian_claim_seconds").record(began.elapsed());
+        }
         crate::faults::pass("scheduler.after-claim");
         Ok(claimed)
     }

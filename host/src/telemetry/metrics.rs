@@ -15,8 +15,9 @@
 //! | `caspian_limiter_calls_per_second` | `host` | the pace now: the configured one, less after a rate limit |
 //! | `caspian_limiter_blocked_seconds` | `host` | how long nothing will be sent, since Caspio limited the account |
 //! | `caspian_sweep_findings_total` | `kind` | changes that no webhook told of |
-//! | `caspian_commit_commands` | | commands in one transaction |
-//! | `caspian_commit_seconds` | | |
+//! | `caspian_commit_commands` | | commands in one commit; its count is the number of commits |
+//! | `caspian_commit_seconds` | | from the first of them to the disk's answer |
+//! | `caspian_claim_seconds` | | claims of due runs, without those that found none |
 //! | `caspian_runs` | `state` | runs in the store |
 //! | `caspian_webhooks`, `caspian_webhooks_troubled` | | webhooks in Caspio; those that could not be put right |
 //! | `caspian_webhooks_mended_total` | `finding` | webhooks that were changed in Caspio and put right |

@@ -11,7 +11,7 @@ use crate::model::{Action, ActionError, Answer, Cause, Event, EventId, Limits};
 
 use super::bindings::caspian::workflow::types::Failure;
 use super::components::{Prepared, Runtime};
-use super::convert;
+use super::event;
 use super::guest::{CallSlot, Guest, HANDLES, LimitHit, Reply};
 use super::output::{OutputLine, RunLog};
 use super::wall::WallBudget;
@@ -116,7 +116,7 @@ pub(super) fn log_limit_text(limits: &Limits) -> String {
 }
 
 /// What `handle` returned, or why it did not.
-type Handled = wasmtime::Result<Result<Option<String>, Failure>>;
+pub(super) type Handled = wasmtime::Result<Result<Option<String>, Failure>>;
 
 enum Ended<E> {
     Handled(Handled),
@@ -130,7 +130,7 @@ impl Runtime {
     pub async fn attempt<S: Steps>(
         &self,
         prepared: &Prepared,
-        input: AttemptInput,
+        mut input: AttemptInput,
         mut steps: S,
     ) -> (AttemptReport<S::End>, S) {
         let (ended, hit, fuel, log) = loop {
@@ -139,12 +139,9 @@ impl Runtime {
             let mut store = Store::new(self.engine(), Guest::new(&input, calls.clone(), log.clone()));
             let ended = match prepare_store(&mut store, input.limits.fuel) {
                 Ok(()) => {
-                    let event = convert::event(input.event_id, &input.event, input.attempt);
-                    let handle = async {
-                        let instance = prepared.pre.instantiate_async(&mut store).await?;
-                        instance.call_handle(&mut store, &event).await
-                    };
-                    drive(handle, &calls, &mut steps, &input.wall, input.stop.clone()).await
+                    let handle = prepared
+                        .handle(&mut store, event::lowered(input.event_id, &input.event, input.attempt));
+                    drive(handle, &calls, &mut steps, &input.wall, &mut input.stop).await
                 }
                 Err(error) => Ended::Handled(Err(error)),
             };
@@ -188,7 +185,7 @@ async fn drive<S: Steps>(
     calls: &CallSlot,
     steps: &mut S,
     wall: &WallBudget,
-    mut stop: watch::Receiver<bool>,
+    stop: &mut watch::Receiver<bool>,
 ) -> Ended<S::End> {
     let mut stopped = std::pin::pin!(async move {
         // Nobody left who could say stop: go on.
@@ -199,23 +196,22 @@ async fn drive<S: Steps>(
     let mut handle = std::pin::pin!(handle);
     let mut used_up = std::pin::pin!(wall.used_up());
     loop {
-        let call = tokio::select! {
+        let action = tokio::select! {
             biased;
             handled = &mut handle => return Ended::Handled(handled),
-            call = calls.called() => call,
+            action = calls.called() => action,
             () = &mut used_up => return Ended::Wall,
             () = &mut stopped => return Ended::Stopped,
         };
         let result = tokio::select! {
             // A step that ends because the time is up says more than that the time is up.
             biased;
-            result = steps.step(call.action) => result,
+            result = steps.step(action) => result,
             () = &mut used_up => return Ended::Wall,
             () = &mut stopped => return Ended::Stopped,
         };
         match result {
-            // A guest that is gone does not mind.
-            Ok(result) => drop(call.answer.send(Reply { result, elapsed: steps.elapsed() })),
+            Ok(result) => calls.answer(Reply { result, elapsed: steps.elapsed() }),
             Err(end) => return Ended::Call(end),
         }
     }

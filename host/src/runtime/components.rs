@@ -11,12 +11,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use sha2::{Digest as _, Sha256};
-use wasmtime::Engine;
-use wasmtime::component::{Component, Linker};
+use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
+use wasmtime::{Engine, Store};
 
+use super::attempt::Handled;
 use super::bindings::WorkflowPre;
 use super::compile::{self, CompileRequest};
 use super::error::ComponentError;
+use super::event::EventRef;
 use super::guest::{self, Guest};
 use super::{RuntimeSettings, engine};
 
@@ -40,7 +42,18 @@ impl fmt::Display for ComponentDigest {
 
 /// A component that is ready to be instantiated.
 pub struct Prepared {
-    pub(super) pre: WorkflowPre<Guest>,
+    pre: InstancePre<Guest>,
+    handle: ComponentExportIndex,
+}
+
+impl Prepared {
+    /// A fresh instance, and its `handle`.
+    pub(super) async fn handle(&self, store: &mut Store<Guest>, event: EventRef<'_>) -> Handled {
+        let instance = self.pre.instantiate_async(&mut *store).await?;
+        let handle = instance.get_typed_func::<(EventRef<'_>,), _>(&mut *store, &self.handle)?;
+        let (handled,) = handle.call_async(store, (event,)).await?;
+        Ok(handled)
+    }
 }
 
 /// See the part's text. Cheap to clone.
@@ -187,8 +200,12 @@ impl Runtime {
         let component = unsafe { Component::deserialize_file(&self.shared.engine, code) };
         let Ok(component) = component else { return Ok(None) };
         let pre = self.shared.linker.instantiate_pre(&component).map_err(world)?;
-        let pre = WorkflowPre::new(pre).map_err(world)?;
-        Ok(Some(Arc::new(Prepared { pre })))
+        // That it is the contract's `handle`.
+        WorkflowPre::new(pre.clone()).map_err(world)?;
+        let Some(handle) = component.get_export_index(None, "handle") else {
+            return Err(ComponentError::World("it exports no function `handle`".to_owned()));
+        };
+        Ok(Some(Arc::new(Prepared { pre, handle })))
     }
 }
 

@@ -1,10 +1,7 @@
 //! Between the contract's types and the model's.
 
 use crate::caspio::parse_criteria;
-use crate::model::{
-    ActionError, Choice, Criteria, Event, EventId, Field, FieldType, Operator, Query, Row, SortKey,
-    TriggerKind, Value,
-};
+use crate::model::{ActionError, Choice, Criteria, Field, FieldType, Operator, Query, Row, SortKey, Value};
 
 use super::bindings::caspian::workflow::{records, tables, types};
 
@@ -196,28 +193,6 @@ pub(super) fn query(query: records::Query) -> Result<Query, &'static str> {
 
 pub(super) fn sort_key(key: records::SortKey) -> SortKey {
     SortKey { field: key.field, descending: key.descending }
-}
-
-/// The event as the guest gets it.
-pub(super) fn event(id: EventId, event: &Event, attempt: u32) -> types::Event {
-    types::Event {
-        id: id.to_string(),
-        kind: match event.kind {
-            TriggerKind::RecordInsert => types::TriggerKind::RecordInsert,
-            TriggerKind::RecordUpdate => types::TriggerKind::RecordUpdate,
-            TriggerKind::RecordDelete => types::TriggerKind::RecordDelete,
-            TriggerKind::Schedule => types::TriggerKind::Schedule,
-            TriggerKind::Http => types::TriggerKind::Http,
-            TriggerKind::Manual => types::TriggerKind::Manual,
-        },
-        connection: event.connection.clone(),
-        table: event.table.clone(),
-        rows: event.rows.iter().cloned().map(row_out).collect(),
-        event_date: event.event_date.clone(),
-        message_id: event.message_id.clone(),
-        reconciled: event.reconciled,
-        attempt,
-    }
 }
 
 #[cfg(test)]

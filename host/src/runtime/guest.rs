@@ -1,14 +1,14 @@
 //! What a store holds: the state behind the imports of one attempt, and its limits.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
-use std::task::Poll;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
 use wasmtime::ResourceLimiter;
 use wasmtime::component::{HasSelf, Linker, ResourceTable};
 use wasmtime_wasi::p2::bindings::clocks::monotonic_clock;
+use wasmtime_wasi::p2::bindings::random::insecure_seed;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::model::{Action, ActionError, Answer, Cause, Limits};
@@ -17,7 +17,7 @@ use super::attempt::AttemptInput;
 use super::bindings::Workflow;
 use super::clock::{ClockView, HasClock, VirtualClock};
 use super::output::{OutputSource, RunLog};
-use super::weight;
+use super::{random, weight};
 
 /// Elements of all tables of a guest: function pointers, mostly; a large guest has some 10,000.
 const TABLE_ELEMENTS: usize = 200_000;
@@ -29,35 +29,72 @@ const CARRIED: usize = 64 << 20;
 /// Random bytes of one call; they are made in the host's memory.
 const RANDOM_BYTES: u64 = 1 << 20;
 
-/// A call of the guest and where its answer goes, with the time at which the step ended.
-pub(super) struct Call {
-    pub(super) action: Action,
-    pub(super) answer: oneshot::Sender<Reply>,
+/// A call of the guest on its way to whoever drives it, and the answer on its way back.
+#[derive(Default)]
+enum Exchange {
+    #[default]
+    Nothing,
+    /// The guest has called.
+    Called(Action),
+    /// It has its answer.
+    Answered(Reply),
 }
 
-/// Where a guest leaves its call for whoever drives it. Both are polled by one task, the guest first, so
-/// nobody has to be woken.
+/// Where a guest and whoever drives it exchange calls and answers. Both are polled by one task, the guest first, so
+/// nobody has to be woken for a call.
 #[derive(Clone, Default)]
-pub(super) struct CallSlot(Arc<Mutex<Option<Call>>>);
+pub(super) struct CallSlot(Arc<Mutex<(Exchange, Option<Waker>)>>);
 
 impl CallSlot {
-    fn put(&self, call: Call) {
-        if let Ok(mut slot) = self.0.lock() {
-            *slot = Some(call);
-        }
+    fn lock(&self) -> MutexGuard<'_, (Exchange, Option<Waker>)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The guest's next call. Must be polled after the guest, in the same task.
-    pub(super) async fn called(&self) -> Call {
-        std::future::poll_fn(|_| match self.0.lock().ok().and_then(|mut slot| slot.take()) {
-            Some(call) => Poll::Ready(call),
-            None => Poll::Pending,
+    /// The guest's side of a call.
+    async fn call(&self, action: Action) -> Reply {
+        self.lock().0 = Exchange::Called(action);
+        std::future::poll_fn(|context| {
+            let mut slot = self.lock();
+            match std::mem::take(&mut slot.0) {
+                Exchange::Answered(reply) => Poll::Ready(reply),
+                open => {
+                    *slot = (open, Some(context.waker().clone()));
+                    Poll::Pending
+                }
+            }
         })
         .await
     }
+
+    /// The guest's next call. Must be polled after the guest, in the same task.
+    pub(super) async fn called(&self) -> Action {
+        std::future::poll_fn(|_| {
+            let mut slot = self.lock();
+            match std::mem::take(&mut slot.0) {
+                Exchange::Called(action) => Poll::Ready(action),
+                open => {
+                    slot.0 = open;
+                    Poll::Pending
+                }
+            }
+        })
+        .await
+    }
+
+    /// Answers the call that was taken last. A guest that is gone does not mind.
+    pub(super) fn answer(&self, reply: Reply) {
+        let waker = {
+            let mut slot = self.lock();
+            slot.0 = Exchange::Answered(reply);
+            slot.1.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
 }
 
-/// See [`Call`].
+/// The answer, with the time at which the step ended.
 pub(super) struct Reply {
     pub(super) result: Result<Answer, ActionError>,
     pub(super) elapsed: Duration,
@@ -78,6 +115,7 @@ pub(super) struct Guest {
     pub(super) hit: Option<LimitHit>,
     pub(super) log: RunLog,
     pub(super) settings: Arc<BTreeMap<String, String>>,
+    seed: [u8; 32],
     pub(super) clock: VirtualClock,
     memory: usize,
     table_elements: usize,
@@ -89,16 +127,7 @@ pub(super) struct Guest {
 
 impl Guest {
     pub(super) fn new(input: &AttemptInput, calls: CallSlot, log: RunLog) -> Self {
-        use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
         let clock = VirtualClock::new(input.run_start);
-        let mut random = rand_chacha::ChaCha20Rng::from_seed(input.seed);
-        random.set_stream(1);
-        let mut insecure = rand_chacha::ChaCha20Rng::from_seed(input.seed);
-        insecure.set_stream(2);
-        // Seeds the guest's hash maps. From a stream of its own: the secret seed never reaches a guest.
-        let mut third = rand_chacha::ChaCha8Rng::from_seed(input.seed);
-        third.set_stream(3);
-        let insecure_seed = u128::from(third.next_u64()) << 64 | u128::from(third.next_u64());
         let mut table = ResourceTable::new();
         // The store's own limit comes first.
         table.set_max_capacity(2 * HANDLES);
@@ -107,9 +136,10 @@ impl Guest {
             .stderr(log.stream(OutputSource::Stderr))
             .wall_clock(clock.clone())
             .monotonic_clock(clock.clone())
-            .secure_random(random)
-            .insecure_random(insecure)
-            .insecure_random_seed(insecure_seed)
+            .secure_random(random::Stream::secure(input.seed))
+            .insecure_random(random::Stream::insecure(input.seed))
+            // Never asked for: see `link`.
+            .insecure_random_seed(0)
             .max_random_size(RANDOM_BYTES)
             .allow_tcp(false)
             .allow_udp(false)
@@ -122,6 +152,7 @@ impl Guest {
             hit: None,
             log,
             settings: input.settings.clone(),
+            seed: input.seed,
             clock,
             memory: 0,
             table_elements: 0,
@@ -163,9 +194,7 @@ impl Guest {
                 CARRIED >> 20
             ))));
         }
-        let (answer, answered) = oneshot::channel();
-        self.calls.put(Call { action, answer });
-        let reply = answered.await.map_err(|_| wasmtime::Error::msg("the attempt has ended"))?;
+        let reply = self.calls.call(action).await;
         self.clock.step_ended(reply.elapsed);
         self.carried = carried.saturating_add(weight::of_answer(&reply.result));
         Ok(reply.result)
@@ -210,6 +239,12 @@ impl WasiView for Guest {
     }
 }
 
+impl insecure_seed::Host for Guest {
+    fn insecure_seed(&mut self) -> wasmtime::Result<(u64, u64)> {
+        Ok(random::insecure_seed(self.seed))
+    }
+}
+
 /// Everything that a component may import.
 pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
@@ -219,6 +254,8 @@ pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
         clock: &guest.clock,
         table: &mut guest.table,
     })?;
+    // Worked out only for guests that ask.
+    insecure_seed::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)?;
     linker.allow_shadowing(false);
     Workflow::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)
 }

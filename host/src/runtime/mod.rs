@@ -18,8 +18,10 @@ mod components;
 mod convert;
 mod engine;
 mod error;
+mod event;
 mod guest;
 mod output;
+mod random;
 mod settings;
 #[cfg(test)]
 mod slots;

@@ -9,7 +9,7 @@ mod schedules;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, Semaphore, watch};
@@ -159,7 +159,11 @@ impl Scheduler {
             shares: self.shares.clone(),
         };
         crate::faults::pass("scheduler.before-claim");
+        let began = Instant::now();
         let claimed = parts.store.claim(claim).await?;
+        if !claimed.runs.is_empty() {
+            metrics::histogram!("caspian_claim_seconds").record(began.elapsed());
+        }
         crate::faults::pass("scheduler.after-claim");
         Ok(claimed)
     }

@@ -18,8 +18,9 @@
 //! | `caspian_breaker_opened_total` | `host` | how often it did not answer any more |
 //! | `caspian_sweep_findings_total` | `kind` | changes that no webhook told of |
 //! | `caspian_alerts_total` | `receiver`, `outcome` | alerts to the operator: told, failed |
-//! | `caspian_commit_commands` | | commands in one transaction |
-//! | `caspian_commit_seconds` | | |
+//! | `caspian_commit_commands` | | commands in one commit; its count is the number of commits |
+//! | `caspian_commit_seconds` | | from the first of them to the disk's answer |
+//! | `caspian_claim_seconds` | | claims of due runs, without those that found none |
 //! | `caspian_runs` | `state` | runs in the store |
 //! | `caspian_webhooks`, `caspian_webhooks_troubled` | | webhooks in Caspio; those that could not be put right |
 //! | `caspian_webhooks_mended_total` | `finding` | webhooks that were changed in Caspio and put right |

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 use crate::Bench;
 use crate::bare::Bare;
-use crate::report::{most, say};
+use crate::report::{Bar, most, say};
 
 /// How long one measurement takes.
 const LONG: Duration = Duration::from_millis(1500);
@@ -157,7 +157,7 @@ pub fn measure(bench: &mut Bench) -> anyhow::Result<()> {
     say(&format!(
         "attempts/s: host {host_rates:.0?}, bare engine {bare_rates:.0?}, native {native_rates:.0?}"
     ));
-    bench.report.add("attempt", most(&host_rates), "per_s", most(&bare_rates));
-    bench.report.add("attempt-native", most(&host_rates), "per_s", most(&native_rates));
+    bench.report.add("attempt", most(&host_rates), "per_s", most(&bare_rates), Bar::RatioAtLeast(0.85));
+    bench.report.add("attempt-native", most(&host_rates), "per_s", most(&native_rates), Bar::None);
     Ok(())
 }

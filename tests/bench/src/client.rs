@@ -22,6 +22,16 @@ impl Client {
         self.answer(path, self.http.get(self.url(path))).await
     }
 
+    /// GET of text.
+    pub async fn text(&self, path: &str) -> anyhow::Result<String> {
+        let request = self.http.get(self.url(path));
+        let request = match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        };
+        Ok(request.send().await?.error_for_status()?.text().await?)
+    }
+
     /// POST of JSON.
     pub async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
         self.answer(path, self.http.post(self.url(path)).json(body)).await

@@ -9,7 +9,7 @@ use crate::Bench;
 use crate::ingress::baseline;
 use crate::load::{Pace, send};
 use crate::message::Target;
-use crate::report::{least, say};
+use crate::report::{Bar, least, say};
 use crate::site::Site;
 
 const WORKFLOWS: usize = 1_000;
@@ -17,9 +17,9 @@ const WORKFLOWS: usize = 1_000;
 const SETTLE: Duration = Duration::from_secs(2);
 const ONE: Pace = Pace { connections: 1, per_second: None, at_most: Duration::from_secs(60) };
 
-/// Starts the host and sends a message; how long it took until it was answered, in ms. The start ends
+/// Kills the host, starts it and sends a message; how long it took until it was answered, in ms. The start ends
 /// when the host says that it listens, and it listens when it can answer.
-async fn first_answer(site: &mut Site, target: &Target, id: String) -> anyhow::Result<f64> {
+pub async fn first_answer(site: &mut Site, target: &Target, id: String) -> anyhow::Result<f64> {
     site.stop_host();
     let request = Arc::new(vec![target.request(id, 1)?]);
     let began = Instant::now();
@@ -38,7 +38,7 @@ async fn first_answers(bench: &Bench, site: &mut Site, name: &str) -> anyhow::Re
     Ok(least(&took))
 }
 
-async fn settled_mb(site: &Site) -> anyhow::Result<f64> {
+pub async fn settled_mb(site: &Site) -> anyhow::Result<f64> {
     tokio::time::sleep(SETTLE).await;
     site.host()?.resident_mb()
 }
@@ -70,8 +70,8 @@ pub async fn measure(bench: &mut Bench) -> anyhow::Result<()> {
     say(&format!("memory: idle {idle:.1} MB, all deployed {deployed:.1} MB, all used {used:.1} MB"));
     let many = first_answers(bench, &mut site, "1,000 workflows").await?;
 
-    bench.report.add("memory-idle", idle, "MB", bare);
-    bench.report.add("memory-1000-workflows", deployed.max(used), "MB", idle);
-    bench.report.add("start-1000-workflows", many, "ms", alone);
+    bench.report.add("memory-idle", idle, "MB", bare, Bar::AtMost(60.0));
+    bench.report.add("memory-1000-workflows", deployed.max(used), "MB", idle, Bar::AtMost(250.0));
+    bench.report.add("start-1000-workflows", many, "ms", alone, Bar::AtMost(500.0));
     Ok(())
 }

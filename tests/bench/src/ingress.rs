@@ -3,6 +3,7 @@
 //! The host is at its limit of concurrency: its only run waits for an answer that does not come. So
 //! messages are verified, encrypted, committed and queued, and nothing of their runs is in the figures.
 
+use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
@@ -16,7 +17,7 @@ use crate::Bench;
 use crate::baseline::READY;
 use crate::load::{Answered, Pace, send};
 use crate::process::Process;
-use crate::report::{least, most, say};
+use crate::report::{Bar, least, most, say};
 use crate::site::Site;
 
 const CONNECTIONS: usize = 64;
@@ -29,15 +30,24 @@ const AT_ITS_LIMIT: &str = "[scheduler]\nconcurrency = 1\n";
 
 /// Starts the server that keeps nothing, over a copy of the site's data.
 pub fn baseline(site: &mut Site, caspio: Option<&str>) -> anyhow::Result<(Process, SocketAddr)> {
-    let copy = site.folder().join("baseline");
+    other_server(site, "baseline", caspio.map(OsStr::new).as_slice())
+}
+
+/// Starts this program as another server, over a copy of the site's data.
+pub fn other_server(
+    site: &mut Site,
+    name: &str,
+    arguments: &[&OsStr],
+) -> anyhow::Result<(Process, SocketAddr)> {
+    let copy = site.folder().join(name);
     site.stop_host();
     copy_folder(&site.data(), &copy)?;
     site.start_host()?;
     let mut command = Command::new(std::env::current_exe()?);
-    command.arg("baseline").arg(&copy).arg("127.0.0.1:0").args(caspio);
-    let process = Process::start(command, READY, &site.folder().join("baseline.log"))?;
+    command.arg(name).arg(&copy).arg("127.0.0.1:0").args(arguments);
+    let process = Process::start(command, READY, &site.folder().join(format!("{name}.log")))?;
     let address = process.ready.rsplit(' ').next().unwrap_or_default().parse();
-    Ok((process, address.context("the baseline's address")?))
+    Ok((process, address.context("the other server's address")?))
 }
 
 /// The files in it, and no folders.
@@ -125,7 +135,7 @@ pub async fn measure(bench: &mut Bench) -> anyhow::Result<()> {
         (least(&cpu), most(&rate))
     };
     let ((cpu, rate), (base_cpu, base_rate)) = (best(&host), best(&base));
-    bench.report.add("ingress-cpu", cpu, "us_per_request", base_cpu);
-    bench.report.add("ingress", rate, "per_s", base_rate);
+    bench.report.add("ingress-cpu", cpu, "us_per_request", base_cpu, Bar::RatioAtMost(4.0));
+    bench.report.add("ingress", rate, "per_s", base_rate, Bar::None);
     Ok(())
 }

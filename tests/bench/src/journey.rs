@@ -3,17 +3,19 @@
 //! Against a small program that verifies, parses and creates in one go, without journal, queue or sandbox:
 //! it answers the webhook after the create, and what was under way when it dies is lost or done twice. Two
 //! measurements: as much as goes at once, for events a second and CPU time; and at a quiet pace, for latency.
+//! And, as much as goes at once, against the same inbox, sandbox and client without a journal (`unjournalled`).
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 
 use crate::Bench;
-use crate::ingress::baseline;
+use crate::client::Client;
+use crate::ingress::{baseline, other_server};
 use crate::load::{Answered, Pace, send};
-use crate::report::{least, most, quantile, say};
+use crate::report::{Bar, least, most, quantile, say};
 use crate::site::Site;
 
 /// Events of one measurement of throughput.
@@ -24,7 +26,7 @@ const QUIET: Duration = Duration::from_secs(3);
 /// Far longer than any measurement takes.
 const DEADLINE: Duration = Duration::from_secs(120);
 
-const AT_ONCE: Pace = Pace { connections: 16, per_second: None, at_most: DEADLINE };
+pub const AT_ONCE: Pace = Pace { connections: 16, per_second: None, at_most: DEADLINE };
 const QUIETLY: Pace = Pace { connections: 16, per_second: Some(PER_SECOND), at_most: DEADLINE };
 
 #[derive(Default)]
@@ -56,7 +58,7 @@ impl Values {
 }
 
 /// Waits until no run is unfinished.
-async fn until_finished(store: &rusqlite::Connection) -> anyhow::Result<()> {
+pub async fn until_finished(store: &rusqlite::Connection) -> anyhow::Result<()> {
     let began = Instant::now();
     let sql = "SELECT EXISTS (SELECT 1 FROM runs WHERE state IN ('queued', 'sleeping'))
                  OR EXISTS (SELECT 1 FROM runs WHERE state = 'running')";
@@ -99,6 +101,11 @@ fn latencies(
     Ok(ms)
 }
 
+/// Runs that the server without a journal has finished.
+async fn finished(server: &Client) -> anyhow::Result<u64> {
+    server.get("finished").await?.as_u64().context("no number of runs")
+}
+
 /// See the module's text.
 pub async fn measure(bench: &mut Bench) -> anyhow::Result<()> {
     let mut site = Site::start(bench, "").await?;
@@ -108,8 +115,12 @@ pub async fn measure(bench: &mut Bench) -> anyhow::Result<()> {
     until_finished(&site.store()?).await?;
     let account = site.account_url.clone();
     let (small, small_address) = baseline(&mut site, Some(&account))?;
+    let (off, off_address) =
+        other_server(&mut site, "unjournalled", &[bench.guest.as_os_str(), bench.caspian.as_os_str()])?;
+    let off_api = Client::new(&format!("http://{off_address}"), None);
     let store = site.store()?;
 
+    let mut without = Values::default();
     let (mut host, mut base) = (Values::default(), Values::default());
     for round in 0..bench.rounds {
         let requests = Arc::new(target.requests(&format!("many{round}"), EVENTS)?);
@@ -122,6 +133,17 @@ pub async fn measure(bench: &mut Bench) -> anyhow::Result<()> {
         let answered = send(small_address, &requests, AT_ONCE).await?;
         base.throughput(EVENTS, answered.took, small.cpu()?.saturating_sub(before));
 
+        let (began, before) = (Instant::now(), off.cpu()?);
+        let done = finished(&off_api).await?;
+        send(off_address, &requests, AT_ONCE).await?;
+        while finished(&off_api).await? < done + EVENTS as u64 {
+            if began.elapsed() > DEADLINE {
+                bail!("runs without a journal are not finished after {} s", DEADLINE.as_secs());
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        without.throughput(EVENTS, began.elapsed(), off.cpu()?.saturating_sub(before));
+
         let prefix = format!("quiet{round}");
         let requests = Arc::new(target.requests(&prefix, (PER_SECOND * QUIET.as_secs_f64()) as usize)?);
         let answered = send(site.address(), &requests, QUIETLY).await?;
@@ -132,9 +154,24 @@ pub async fn measure(bench: &mut Bench) -> anyhow::Result<()> {
     }
     host.say("host");
     base.say("small program");
-    bench.report.add("journey-cpu", least(&host.cpu_ms), "ms_per_event", least(&base.cpu_ms));
-    bench.report.add("journey", most(&host.rate), "events_per_s", most(&base.rate));
-    bench.report.add("journey-p50", least(&host.p50), "ms", least(&base.p50));
-    bench.report.add("journey-p99", least(&host.p99), "ms", least(&base.p99));
+    say(&format!("without journal: events/s {:.0?}, CPU ms/event {:.3?}", without.rate, without.cpu_ms));
+    bench.report.add(
+        "journey-cpu",
+        least(&host.cpu_ms),
+        "ms_per_event",
+        least(&base.cpu_ms),
+        Bar::AtMost(0.3),
+    );
+    bench.report.add("journey", most(&host.rate), "events_per_s", most(&base.rate), Bar::None);
+    bench.report.add("journey-p50", least(&host.p50), "ms", least(&base.p50), Bar::None);
+    bench.report.add("journey-p99", least(&host.p99), "ms", least(&base.p99), Bar::None);
+    bench.report.add(
+        "journal",
+        most(&host.rate),
+        "events_per_s",
+        most(&without.rate),
+        Bar::RatioAtLeast(0.5),
+    );
+    bench.report.add("journal-cpu", least(&host.cpu_ms), "ms_per_event", least(&without.cpu_ms), Bar::None);
     Ok(())
 }

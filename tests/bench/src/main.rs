@@ -1,6 +1,6 @@
 //! `make bench`: what the host costs, each figure beside a baseline of the same minute.
 //!
-//! `caspian-bench [--rounds N] [attempt] [ingress] [journey] [fleet]`; without names, all of them. Host and emulator
+//! `caspian-bench [--rounds N] [attempt] [ingress] [journey] [fleet] [commits] [full]`; without names, all of them. Host and emulator
 //! are processes of their own, so that their CPU time and memory can be told from ours. A figure and its
 //! baseline are measured in turn, several times, and the best of each is reported: on a busy machine the
 //! best is what the code costs, the rest is waiting. Everything lies in one temporary folder and ends with us;
@@ -10,7 +10,10 @@ mod attempt;
 mod bare;
 mod baseline;
 mod client;
+mod commits;
+mod fill;
 mod fleet;
+mod full;
 mod ingress;
 mod journey;
 mod load;
@@ -18,6 +21,7 @@ mod message;
 mod process;
 mod report;
 mod site;
+mod unjournalled;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -29,7 +33,7 @@ use report::Report;
 /// Measurements of a figure and of its baseline; the best counts.
 const ROUNDS: usize = 5;
 
-const NAMES: [&str; 4] = ["attempt", "ingress", "journey", "fleet"];
+const NAMES: [&str; 6] = ["attempt", "ingress", "journey", "fleet", "commits", "full"];
 
 /// What is measured, and with what.
 struct Bench {
@@ -45,6 +49,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let done = match arguments.split_first() {
         Some((first, rest)) if first == "baseline" => baseline::serve(rest),
+        Some((first, rest)) if first == "unjournalled" => unjournalled::serve(rest),
         _ => bench(&arguments),
     };
     match done {
@@ -99,6 +104,12 @@ fn bench(arguments: &[String]) -> anyhow::Result<()> {
             }
             if wanted("fleet") {
                 fleet::measure(&mut bench).await?;
+            }
+            if wanted("commits") {
+                commits::measure(&mut bench).await?;
+            }
+            if wanted("full") {
+                full::measure(&mut bench).await?;
             }
             anyhow::Ok(())
         };

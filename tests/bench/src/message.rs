@@ -13,6 +13,8 @@ pub struct Target {
     secret: String,
     webhook_id: String,
     event_id: String,
+    /// `eventType` of its messages.
+    pub event_type: String,
 }
 
 /// A request, and the id of its message.
@@ -37,10 +39,11 @@ impl Target {
             secret: text("/Secret")?,
             webhook_id: text("/Id")?,
             event_id: text("/Events/0/Id")?,
+            event_type: text("/Events/0/EventType")?,
         })
     }
 
-    /// The message about one inserted patient, about 800 bytes, as a request.
+    /// The message about one patient, about 800 bytes, as a request.
     pub fn request(&self, message_id: String, patient: usize) -> anyhow::Result<Request> {
         let row = json!({
             "PK_ID": patient, "FirstName": "Ada", "LastName": format!("Byron {patient}"),
@@ -51,7 +54,7 @@ impl Target {
         let body = json!({
             "eventId": self.event_id, "messageId": message_id, "webhookId": self.webhook_id,
             "accountId": "c1demo00", "secret": self.secret, "eventDate": "2026-01-16T19:52:55",
-            "eventType": "table.recordInsert", "objectName": "Patients", "objectType": "Table",
+            "eventType": self.event_type, "objectName": "Patients", "objectType": "Table",
             "initiatedBy": "Datasheet", "data": [row],
         })
         .to_string();

@@ -2,12 +2,26 @@
 
 use std::io::Write as _;
 
+/// What a figure must keep to.
+#[derive(Clone, Copy)]
+pub enum Bar {
+    /// Nothing: it is told, not judged.
+    None,
+    /// The value is at most this.
+    AtMost(f64),
+    /// Of value and baseline, the ratio is at most this.
+    RatioAtMost(f64),
+    /// Of value and baseline, the ratio is at least this.
+    RatioAtLeast(f64),
+}
+
 /// A measured value with its baseline.
 struct Figure {
     name: &'static str,
     value: f64,
     unit: &'static str,
     base: f64,
+    bar: Bar,
 }
 
 /// All figures so far. Printed at the end, so that they stand together.
@@ -18,24 +32,35 @@ pub struct Report {
 
 impl Report {
     /// Adds a figure. `base`: the baseline, in the same unit.
-    pub fn add(&mut self, name: &'static str, value: f64, unit: &'static str, base: f64) {
-        say(&line(name, value, unit, base));
-        self.figures.push(Figure { name, value, unit, base });
+    pub fn add(&mut self, name: &'static str, value: f64, unit: &'static str, base: f64, bar: Bar) {
+        let figure = Figure { name, value, unit, base, bar };
+        say(&figure.line());
+        self.figures.push(figure);
     }
 
     /// One line each to standard output.
     pub fn print(&self) {
         let mut out = std::io::stdout().lock();
         for figure in &self.figures {
-            let text = line(figure.name, figure.value, figure.unit, figure.base);
             // Nobody may be reading any more.
-            let _ = writeln!(out, "bench: {text}");
+            let _ = writeln!(out, "bench: {}", figure.line());
         }
     }
 }
 
-fn line(name: &str, value: f64, unit: &str, base: f64) -> String {
-    format!("{name} {} {unit} base={} ratio={:.2}", short(value), short(base), value / base)
+impl Figure {
+    fn line(&self) -> String {
+        let Self { name, value, unit, base, .. } = self;
+        let ratio = value / base;
+        let text = format!("{name} {} {unit} base={} ratio={ratio:.2}", short(*value), short(*base));
+        let (bar, kept) = match self.bar {
+            Bar::None => return text,
+            Bar::AtMost(most) => (format!("{}<={}", unit, short(most)), *value <= most),
+            Bar::RatioAtMost(most) => (format!("ratio<={most}"), ratio <= most),
+            Bar::RatioAtLeast(least) => (format!("ratio>={least}"), ratio >= least),
+        };
+        format!("{text} bar:{bar} {}", if kept { "ok" } else { "MISSED" })
+    }
 }
 
 /// Three digits that count.

@@ -122,19 +122,29 @@ impl Site {
         Ok(Client::new(&format!("{}/api/v1", self.url()), Some(token.trim().to_owned())))
     }
 
-    /// Deploys and activates workflows of the same component, some at a time.
+    /// Deploys and activates workflows of the same component, each started by inserted records, some at a time.
     pub async fn deploy(&self, component: &Path, names: Vec<String>) -> anyhow::Result<()> {
+        self.deploy_on(component, names.into_iter().map(|name| (name, "record-insert")).collect()).await
+    }
+
+    /// Deploys and activates workflows of the same component, each started by its event of `Patients`.
+    pub async fn deploy_on(
+        &self,
+        component: &Path,
+        workflows: Vec<(String, &'static str)>,
+    ) -> anyhow::Result<()> {
         let bytes = std::fs::read(component)?;
         let digest = hex::encode(Sha256::digest(&bytes));
         let api = self.api()?;
         api.put(&format!("components/{digest}"), bytes).await?;
-        let names = Arc::new(std::sync::Mutex::new(names));
+        let workflows = Arc::new(std::sync::Mutex::new(workflows));
         let mut tasks = tokio::task::JoinSet::new();
         for _ in 0..4 {
-            let (api, digest, names) = (api.clone(), digest.clone(), names.clone());
+            let (api, digest, workflows) = (api.clone(), digest.clone(), workflows.clone());
             tasks.spawn(async move {
-                while let Some(name) = names.lock().ok().and_then(|mut names| names.pop()) {
-                    let body = json!({"manifest": manifest(&name), "component": digest, "activate": true});
+                while let Some((name, event)) = workflows.lock().ok().and_then(|mut left| left.pop()) {
+                    let body =
+                        json!({"manifest": manifest(&name, event), "component": digest, "activate": true});
                     api.post("workflows", &body).await?;
                 }
                 anyhow::Ok(())
@@ -157,6 +167,19 @@ impl Site {
         self.targets().await?.pop().context("there is no webhook")
     }
 
+    /// What the host counted so far under this name, of all its labels.
+    pub async fn counted(&self, name: &str) -> anyhow::Result<f64> {
+        let token = std::fs::read_to_string(self.data().join("admin.token"))?;
+        let text = Client::new(&self.url(), Some(token.trim().to_owned())).text("metrics").await?;
+        let values = text.lines().filter_map(|line| {
+            let (series, value) = line.rsplit_once(' ')?;
+            let of_it =
+                series.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('{'));
+            of_it.then(|| value.parse::<f64>().ok())?
+        });
+        Ok(values.sum())
+    }
+
     /// The store, to look at while the host works.
     pub fn store(&self) -> anyhow::Result<rusqlite::Connection> {
         let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -165,13 +188,13 @@ impl Site {
     }
 }
 
-fn manifest(name: &str) -> String {
+fn manifest(name: &str, event: &str) -> String {
     format!(
         r#"name = "{name}"
 component = "minimal.wasm"
 connection = "clinic"
 [[trigger]]
-event = "record-insert"
+event = "{event}"
 table = "Patients"
 [grants]
 tables = {{ Patients = ["read"], Tasks = ["create"] }}

@@ -120,6 +120,7 @@ fn work(conn: &Connection, mut queue: mpsc::Receiver<Job>) {
         let started = std::time::Instant::now();
         #[cfg(feature = "failpoints")]
         take_room(conn);
+        let before = conn.total_changes();
         let mut begun = run(conn, "BEGIN IMMEDIATE");
         let mut replies = Vec::new();
         let mut next = Some(first);
@@ -142,8 +143,11 @@ fn work(conn: &Connection, mut queue: mpsc::Receiver<Job>) {
                 let _ = conn.execute_batch("ROLLBACK");
             })
         });
-        metrics::histogram!("caspian_commit_commands").record(replies.len() as f64);
-        metrics::histogram!("caspian_commit_seconds").record(started.elapsed());
+        // A look for due runs that finds none writes nothing, and is no commit.
+        if conn.total_changes() != before {
+            metrics::histogram!("caspian_commit_commands").record(replies.len() as f64);
+            metrics::histogram!("caspian_commit_seconds").record(started.elapsed());
+        }
         if let Err(error) = &committed {
             tracing::error!(code = error.code(), commands = replies.len(), "commit failed");
         }

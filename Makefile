@@ -59,8 +59,8 @@ DENY_VERSION := 0.20.2
 DENY := $(or $(CARGO_TARGET_DIR),target)/tools/bin/cargo-deny
 
 .PHONY: pairwise
-pairwise: build ## Run end-to-end tests under other behaviours of Caspio, each two of them together (some minutes)
-	@python3 scripts/pairwise.py
+pairwise: build ## Run end-to-end tests under other behaviours of Caspio, each two of them together (some minutes); SUITES=… names others than journey
+	@python3 scripts/pairwise.py $(or $(SUITES),journey)
 
 # What libtest says besides is left out.
 .PHONY: chaos

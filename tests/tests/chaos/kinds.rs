@@ -94,6 +94,24 @@ pub const KINDS: &[Kind] = &[
         promise: Promise::NoneTwice,
         ..EACH
     },
+    // Sleeps between two effects.
+    Kind {
+        name: "nap",
+        mode: "nap",
+        table: "Napped",
+        creates: VERIFY,
+        settings: &[("seconds", "20")],
+        ..EACH
+    },
+    // Counts its runs in the workflow's state, see `Outcome::of`.
+    Kind {
+        name: "tally",
+        mode: "tally",
+        table: "Tallied",
+        grants: "read",
+        settings: &[("key", "runs")],
+        ..EACH
+    },
     // Writes the record that started it.
     Kind {
         name: "touch",
@@ -147,6 +165,7 @@ impl Kind {
         let manifest = ManifestBuilder::probe(self.name, self.mode)
             .triggers(&format!("[[trigger]]\n{}{more}\n", self.triggers))
             .grant(self.table, self.grants)
+            .grants(if self.name == "tally" { "state = true\n" } else { "" })
             .setting("table", self.table)
             .setting("field", "Text")
             .sections(&effects);

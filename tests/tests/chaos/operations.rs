@@ -15,6 +15,8 @@ pub enum Operation {
     Move,
     /// A workflow is deployed with other triggers.
     Change,
+    /// A workflow is deployed with other triggers, and goes back to the version before.
+    Rollback,
     /// A webhook gets a new secret: another one takes its place.
     Renew,
     /// A workflow is deactivated.
@@ -41,6 +43,7 @@ impl Operation {
             ("sweep", _) => Some(Self::Sweep),
             ("backfill", _) => Some(Self::Backfill),
             ("purge", _) => Some(Self::Purge),
+            ("rollback", _) => Some(Self::Rollback),
             ("trigger", "before-point" | "after-point") => Some(Self::Move),
             ("trigger", "before-change" | "after-change") => Some(Self::Change),
             ("trigger", "before-retire" | "after-retire") => Some(Self::Renew),
@@ -51,7 +54,7 @@ impl Operation {
 
     /// Whether it is done in the middle of the workload.
     pub fn is_in_the_middle(self) -> bool {
-        matches!(self, Self::Move | Self::Change | Self::Renew)
+        matches!(self, Self::Move | Self::Change | Self::Rollback | Self::Renew)
     }
 
     /// Does it, whatever happens to the host meanwhile.
@@ -69,6 +72,11 @@ impl Operation {
                     Ok(hooks.iter().all(moved).then_some(()))
                 })
                 .await
+            }
+            Self::Rollback => {
+                Box::pin(Self::Change.carry_out(life)).await?;
+                life.command(&["workflow", "rollback", subject.name, "1"], &["is the active one"]).await?;
+                life.deployed().await
             }
             Self::Change => {
                 let more = if subject.triggers.contains("sources") {

@@ -58,7 +58,7 @@ impl Life {
     ) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let account =
-            Account::start_from(Some(Seed::from_json(&kinds::account().to_string())?), |settings| {
+            Account::start_from(Some(Seed::from_json(&kinds::account().to_string())?), &[], |settings| {
                 settings.retry_delays_millis = vec![20, 50, 100];
             })
             .await;
@@ -203,6 +203,11 @@ impl Life {
     pub async fn deploy(&mut self, manifest: &ManifestBuilder) -> Result<()> {
         let path = manifest.write(self.folder.path()).display().to_string();
         self.command(&["deploy", &path, "--activate"], &[]).await?;
+        self.deployed().await
+    }
+
+    /// Waits until all webhooks are as workflows want them.
+    pub async fn deployed(&mut self) -> Result<()> {
         self.until("all webhooks are ready", async |life: &mut Self| {
             let list = life.get("triggers").await?;
             let ready = |one: &Value| one["stage"] == "ready" || one["stage"] == "retiring";

@@ -32,6 +32,11 @@ impl Outcome {
             for row in life.account.rows(kind.table).await {
                 *counted.entry(plain(row)).or_default() += 1;
             }
+            if kind.name == "tally" {
+                // Each run adds one, once: what it comes to is a row like any other.
+                let state = life.json(&["workflow", "state", "get", kind.name, "runs", "--json"]).await?;
+                counted.insert(format!("state {}", state["text"]), 1);
+            }
             outcome.tables.insert(kind.table.to_owned(), counted);
             if !kind.is_told_of_people() {
                 continue;

@@ -258,7 +258,7 @@ CREATE INDEX runs_of_workflow ON runs (workflow, state, id);
 CREATE INDEX runs_of_origin ON runs (origin) WHERE origin IS NOT NULL;
 CREATE INDEX runs_of_tenant ON runs (tenant, id);
 -- Few of many: those that wait for something, and those that wait for a person.
-CREATE INDEX runs_waiting ON runs (cause, connection) WHERE state = 'queued' AND cause IS NOT NULL;
+CREATE INDEX runs_by_cause ON runs (cause, connection) WHERE state = 'queued' AND cause IS NOT NULL;
 CREATE INDEX runs_letters ON runs (tenant, id) WHERE state IN ('dead', 'parked');
 
 CREATE TABLE steps (

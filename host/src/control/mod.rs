@@ -139,6 +139,18 @@ impl Control {
     }
 }
 
+/// A name that people give to what they add: 1 to 63 letters, digits, -, _ and `.`; `what` it is of, e.g. "token".
+fn usable_name(name: &str, what: &str) -> Result<()> {
+    let usable = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if !name.is_empty() && name.len() <= 63 && name.chars().all(usable) {
+        return Ok(());
+    }
+    Err(ControlError::invalid(
+        &format!("{what}-name"),
+        format!("the {what}'s name is not usable; use 1 to 63 letters, digits, -, _ and ."),
+    ))
+}
+
 /// An id that was given; `what` it is of, e.g. "run".
 fn id<T: std::str::FromStr>(text: &str, what: &str) -> Result<T> {
     text.parse().map_err(|_| {

@@ -6,7 +6,7 @@ use crate::clock::Time;
 use crate::model::{Keep, Retention, RunId, TenantId};
 use crate::store::{HoldRecord, Over, OverWhat, StoreError};
 
-use super::{Control, ControlError, Kind, Result};
+use super::{Control, ControlError, Kind, Result, usable_name};
 
 /// Messages looked at in one read, and shredded or forgotten in one commit: some milliseconds of the writer.
 const PAGE: u32 = 500;
@@ -176,13 +176,7 @@ impl Control {
     /// # Errors
     /// When the name is taken or not usable, or what it is to keep does not exist.
     pub async fn add_hold(&self, tenant: &TenantId, new: NewHold) -> Result<HoldView> {
-        let usable = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-        if new.name.is_empty() || new.name.len() > 63 || !new.name.chars().all(usable) {
-            return Err(ControlError::invalid(
-                "hold-name",
-                "the hold's name is not usable; use 1 to 63 letters, digits, -, _ and .",
-            ));
-        }
+        usable_name(&new.name, "hold")?;
         if new.reason.trim().is_empty() || new.reason.len() > REASON_MAX {
             return Err(ControlError::invalid(
                 "hold-reason",

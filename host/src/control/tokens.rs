@@ -8,7 +8,7 @@ use crate::model::{TenantId, TokenScope};
 use crate::secrets::{SealError, Secret, random_bytes};
 use crate::store::{StoreError, TokenRecord};
 
-use super::{Control, ControlError, Kind, Result};
+use super::{Control, ControlError, Kind, Result, usable_name};
 
 /// A token to add.
 #[derive(Debug, Deserialize)]
@@ -56,13 +56,7 @@ impl Control {
     /// # Errors
     /// When the name is taken or not usable.
     pub async fn add_token(&self, tenant: &TenantId, new: NewToken) -> Result<MadeToken> {
-        let usable = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-        if new.name.is_empty() || new.name.len() > 63 || !new.name.chars().all(usable) {
-            return Err(ControlError::invalid(
-                "token-name",
-                "the token's name is not usable; use 1 to 63 letters, digits, -, _ and .",
-            ));
-        }
+        usable_name(&new.name, "token")?;
         let (token, hash) = new_token()?;
         let record = TokenRecord { name: new.name.clone(), scope: new.scope, created_at: Time::now() };
         self.store.add_token(hash, record).await.map_err(|error| match error {

@@ -69,3 +69,16 @@ async fn still_serves(site: &Site) {
     })
     .await;
 }
+
+/// A host that is made from a backup of this one takes its place.
+async fn move_by_backup(site: &mut Site) {
+    let file = site.folder().join("moved.tar").display().to_string();
+    site.host.cli(&["backup", &file]).await.ok();
+    site.host.kill().await;
+    let restored = site.host.moved(&site.folder().join("restored"));
+    std::fs::create_dir_all(site.folder().join("restored")).unwrap();
+    site.host.cli(&["restore", &file, "--data", &restored.data().display().to_string()]).await.ok();
+    std::fs::copy(site.host.data().join("master.key"), restored.data().join("master.key")).unwrap();
+    site.host = restored;
+    site.host.start().await;
+}

@@ -170,15 +170,7 @@ async fn a_paused_workflow_wakes_nobody() {
 async fn a_backup_keeps_it_asleep() {
     let (mut site, run, id) = sleeping(&nap(MONTH)).await;
     let due = run["next_at"].as_str().unwrap().to_owned();
-    let file = site.folder().join("asleep.tar").display().to_string();
-    site.host.cli(&["backup", &file]).await.ok();
-    site.host.kill().await;
-    let restored = site.host.moved(&site.folder().join("restored"));
-    std::fs::create_dir_all(site.folder().join("restored")).unwrap();
-    site.host.cli(&["restore", &file, "--data", &restored.data().display().to_string()]).await.ok();
-    std::fs::copy(site.host.data().join("master.key"), restored.data().join("master.key")).unwrap();
-    site.host = restored;
-    site.host.start().await;
+    crate::move_by_backup(&mut site).await;
     let parked = site.until_runs(1, &["parked"]).await.remove(0);
     assert_eq!(parked["cause"], "restored");
     site.host.cli(&["run", "resume", run["id"].as_str().unwrap()]).await.ok();

@@ -242,15 +242,7 @@ async fn begun_anew_and_restored_it_is_still_there() {
     site.until_runs(2, &["succeeded", "discarded"]).await;
     assert_eq!(count(&site).await, "2");
 
-    let file = site.folder().join("state.tar").display().to_string();
-    site.host.cli(&["backup", &file]).await.ok();
-    site.host.kill().await;
-    let restored = site.host.moved(&site.folder().join("restored"));
-    std::fs::create_dir_all(site.folder().join("restored")).unwrap();
-    site.host.cli(&["restore", &file, "--data", &restored.data().display().to_string()]).await.ok();
-    std::fs::copy(site.host.data().join("master.key"), restored.data().join("master.key")).unwrap();
-    site.host = restored;
-    site.host.start().await;
+    crate::move_by_backup(&mut site).await;
     site.account.add_patient("Bob").await;
     site.until_runs(3, &["succeeded", "discarded"]).await;
     assert_eq!(count(&site).await, "3");
